@@ -1,0 +1,42 @@
+"""
+Which providers are switched on, from `settings.GATEWAYS` (code → options).
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.conf import settings
+from django.utils.translation import gettext as _
+
+from crm_billing.errors import DomainError
+from wallet.gateways.base import Gateway
+from wallet.gateways.sandbox.gateway import SandboxGateway
+
+PROVIDERS = {SandboxGateway.code: SandboxGateway}
+"""Every provider shipped, by code."""
+
+_built: dict[str, tuple[Mapping[str, Any], Gateway]] = {}
+
+
+class UnknownGateway(DomainError):
+    code = "unknown_gateway"
+
+
+def get(code: str) -> Gateway:
+    """
+    Return the provider switched on under `code`, the same instance while its options stay the same.
+
+    raises UnknownGateway: no such provider, or it is off.
+    """
+    options = settings.GATEWAYS.get(code)
+    if options is None or code not in PROVIDERS:
+        raise UnknownGateway(_("This payment method is not available."), gateway=code)
+    known = _built.get(code)
+    if known is None or known[0] != options:
+        known = _built[code] = (dict(options), PROVIDERS[code](**options))
+    return known[1]
+
+
+def enabled() -> list[Gateway]:
+    """Return the providers that are switched on, in the order of the settings."""
+    return [get(code) for code in settings.GATEWAYS]
