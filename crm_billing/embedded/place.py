@@ -166,9 +166,8 @@ def binaries(package: str, distribution: str, parts: Sequence[str]) -> Path:
         if libraries.is_dir():
             shutil.copytree(libraries, draft / libraries.name)
         for folder, _, files in os.walk(draft):
-            os.chmod(folder, 0o755)
+            give(Path(folder))
             for name in files:
-                path = Path(folder, name)
-                os.chmod(path, 0o755 if path.stat().st_mode & 0o100 else 0o644)
+                give(Path(folder, name))
         draft.rename(target)
     return target / package
