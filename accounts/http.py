@@ -1,0 +1,72 @@
+"""
+What every portal view may rely on in its request.
+"""
+
+from collections.abc import Callable
+from functools import wraps
+
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django_htmx.middleware import HtmxDetails
+
+from accounts.models import Customer, Member, User
+
+SESSION_KEY = "customer_id"
+
+
+class PortalRequest(HttpRequest):
+    """
+    The request a signed-in portal view receives.
+    """
+
+    user: User
+    member: Member
+    customer: Customer
+    members: list[Member]
+    htmx: HtmxDetails
+    request_id: str
+
+
+def customer_required(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    """
+    Let the view run with `request.customer` set; send people of no customer to the welcome page.
+    """
+
+    @wraps(view)
+    def checked(request, *args, **kwargs):
+        if request.customer is None:
+            return redirect("accounts:welcome")
+        return view(request, *args, **kwargs)
+
+    return checked
+
+
+def may_top_up(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    """
+    Refuse viewers: only owners and finance people start payments.
+    """
+
+    @customer_required
+    @wraps(view)
+    def checked(request, *args, **kwargs):
+        if not request.member.may_top_up:
+            raise PermissionDenied
+        return view(request, *args, **kwargs)
+
+    return checked
+
+
+def owner_required(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    """
+    Refuse everybody but owners of the current customer.
+    """
+
+    @customer_required
+    @wraps(view)
+    def checked(request, *args, **kwargs):
+        if not request.member.may_manage:
+            raise PermissionDenied
+        return view(request, *args, **kwargs)
+
+    return checked
