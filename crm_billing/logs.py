@@ -15,13 +15,13 @@ REDACTED = "[redacted]"
 LONGEST = 10_000
 
 # A field of one of these names is never written, whatever it holds.
-_SECRET_NAMES = (
+_PRIVATE_NAMES = (
     r"passw(?:or)?d|passwd|passphrase|secret|token|api[_-]?key|private[_-]?key|authorization"
     r"|cookie|csrf\w*|session(?:id|[_-]key)|otp|totp|recovery[_-]codes?|signature|credential"
     r"|card[_-]?(?:no|number)|pan|cvv2?|cvc2?|iban|bank[_-]?(?:account|card)(?:[_-]?(?:no|number))?"
     r"|account[_-]?(?:no|number)|tax[_-]?(?:id|no|number)|id[_-]?(?:card|number)(?:[_-]?no)?"
 )
-_SECRET_NAME = re.compile(rf"(?:^|[^a-z])(?:{_SECRET_NAMES})(?:$|[^a-z])", re.IGNORECASE)
+_SECRET_NAME = re.compile(rf"(?:^|[^a-z])(?:{_PRIVATE_NAMES})(?:$|[^a-z])", re.IGNORECASE)
 _QUOTED = r""""(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'"""
 _PATTERNS = [
     # PEM blocks
@@ -39,7 +39,7 @@ _PATTERNS = [
     # name=value, "name": "value", name: value
     (
         re.compile(
-            rf"(?<![a-z])((?:[a-z0-9]+[_-])*(?:{_SECRET_NAMES})[\"']?\s*[=:]\s*)"
+            rf"(?<![a-z])((?:[a-z0-9]+[_-])*(?:{_PRIVATE_NAMES})[\"']?\s*[=:]\s*)"
             rf"(?:{_QUOTED}|(?!(?:Bearer|Basic|Digest) )[^\s&,;)}}\]]+)",
             re.IGNORECASE,
         ),

@@ -39,7 +39,7 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{7,63}", re.ASCII)
 
 def request_id(get_response):
     """
-    Give each request an id: on `request.id`, in the X-Request-ID answer header and every log line.
+    Give each request an id: `request.request_id`, in the X-Request-ID answer header and every log line.
 
     Behind a proxy of ours (BEHIND_PROXY) the proxy's id is kept, so both logs can be joined; from
     anyone else an id would be a way to write into our logs.
@@ -47,13 +47,13 @@ def request_id(get_response):
 
     def middleware(request):
         given = request.headers.get("X-Request-ID", "") if settings.BEHIND_PROXY else ""
-        request.id = given if _REQUEST_ID.fullmatch(given) else uuid4().hex
+        request.request_id = given if _REQUEST_ID.fullmatch(given) else uuid4().hex
         structlog.contextvars.clear_contextvars()
         with structlog.contextvars.bound_contextvars(
-            request_id=request.id, method=request.method, path=request.path
+            request_id=request.request_id, method=request.method, path=request.path
         ):
             response = get_response(request)
-        response.headers["X-Request-ID"] = request.id
+        response.headers["X-Request-ID"] = request.request_id
         response.headers.setdefault("Permissions-Policy", PERMISSIONS_POLICY)
         return response
 
@@ -79,9 +79,10 @@ def private_pages(get_response):
 
 def locale_and_zone(get_response):
     """
-    Speak the signed-in person's language and show their time zone.
+    Speak the signed-in person's language and show the time zone of the customer they look at.
 
     `user.locale` wins over the browser's wish; an unknown zone or language is passed over.
+    `accounts.middleware.current_customer` comes first, to know the customer.
     """
 
     def middleware(request):
@@ -89,7 +90,7 @@ def locale_and_zone(get_response):
         if locale in dict(settings.LANGUAGES):
             translation.activate(locale)
             request.LANGUAGE_CODE = locale
-        with timezone.override(_zone(getattr(request.user, "time_zone", ""))):
+        with timezone.override(_zone(getattr(request, "customer", None))):
             return get_response(request)
 
     return middleware
@@ -119,8 +120,8 @@ def htmx_messages(get_response):
     return middleware
 
 
-def _zone(name: str) -> ZoneInfo:
+def _zone(customer) -> ZoneInfo:
     try:
-        return ZoneInfo(name or settings.DEFAULT_ZONE)
+        return ZoneInfo(customer.time_zone if customer else settings.DEFAULT_ZONE)
     except (ZoneInfoNotFoundError, ValueError):
         return ZoneInfo(settings.DEFAULT_ZONE)
