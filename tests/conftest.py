@@ -1,0 +1,5 @@
+from crm_billing import embedded
+
+
+def pytest_configure(config):
+    embedded.ensure_started()

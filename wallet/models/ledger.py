@@ -1,0 +1,320 @@
+"""
+The journal.
+
+A JournalEntry is one event and has two or more Postings that sum to zero per currency.
+A Posting adds a signed amount to one LedgerAccount: debit positive, credit negative.
+Rows are written by the SQL function `wallet_post` alone and never change
+(docs/adr/0002-one-write-path.md).
+"""
+
+from typing import Self
+
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
+from djmoney.money import Money
+
+from accounts.models import Customer, User
+from crm_billing.money import from_minor
+
+
+class LedgerAccountQuerySet(models.QuerySet["LedgerAccount"]):
+    def visible_to(self, user: User) -> Self:
+        return self.filter(customer__in=Customer.objects.visible_to(user))
+
+
+class LedgerAccount(models.Model):
+    """
+    A pot of one currency. "Wallet" means a customer's pots.
+
+    Customer accounts cache their balance in their natural sign (`sign` × Σ postings), count
+    their postings in `version` and never fall below `minimum_minor` plus what is held.
+    System accounts cache nothing, so that no row is hot; their balance is a sum of postings.
+    """
+
+    class Book(models.TextChoices):
+        WALLET = "WALLET", _("Wallet book")
+        GENERAL = "GENERAL", _("General ledger")
+
+    class Kind(models.TextChoices):
+        PRINCIPAL = "PRINCIPAL", _("Principal")
+        BONUS = "BONUS", _("Bonus")
+        POINTS = "POINTS", _("Points")
+        DEBT = "DEBT", _("Debt")
+        CLEARING = "CLEARING", _("Gateway clearing")
+        BONUS_COST = "BONUS_COST", _("Bonus cost")
+        SPENT = "SPENT", _("Spent by customers")
+        EXPIRED = "EXPIRED", _("Expired credit")
+        ADJUSTMENT = "ADJUSTMENT", _("Manual adjustments")
+        SUSPENSE = "SUSPENSE", _("Suspense")
+
+    LOT_KINDS = (Kind.PRINCIPAL, Kind.BONUS, Kind.POINTS)
+    CUSTOMER_KINDS = (*LOT_KINDS, Kind.DEBT)
+
+    book = models.CharField(_("book"), max_length=10, choices=Book, default=Book.WALLET)
+    code = models.CharField(_("code"), max_length=60, unique=True)
+    kind = models.CharField(_("kind"), max_length=12, choices=Kind)
+    currency = models.CharField(_("currency"), max_length=3)
+    sign = models.SmallIntegerField(help_text="+1 where a debit adds to the balance, else -1.")
+    customer = models.ForeignKey(
+        Customer,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="ledger_accounts",
+        verbose_name=_("customer"),
+    )
+    balance_minor = models.BigIntegerField(_("balance"), null=True, blank=True)
+    held_minor = models.BigIntegerField(_("held"), null=True, blank=True)
+    minimum_minor = models.BigIntegerField(null=True, blank=True)
+    version = models.BigIntegerField(null=True, blank=True)
+
+    objects = LedgerAccountQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("ledger account")
+        verbose_name_plural = _("ledger accounts")
+        constraints = [
+            models.CheckConstraint(
+                name="wallet_account_covers_minimum_and_holds",
+                condition=Q(customer=None)
+                | Q(held_minor__gte=0, balance_minor__gte=F("minimum_minor") + F("held_minor")),
+            ),
+            models.CheckConstraint(
+                name="wallet_account_caches_iff_customer",
+                condition=Q(
+                    customer=None,
+                    balance_minor=None,
+                    held_minor=None,
+                    minimum_minor=None,
+                    version=None,
+                )
+                | Q(
+                    customer__isnull=False,
+                    balance_minor__isnull=False,
+                    held_minor__isnull=False,
+                    minimum_minor__isnull=False,
+                    version__gte=0,
+                ),
+            ),
+            models.CheckConstraint(
+                name="wallet_account_customer_iff_customer_kind",
+                condition=Q(
+                    customer__isnull=False, kind__in=["PRINCIPAL", "BONUS", "POINTS", "DEBT"]
+                )
+                | (
+                    Q(customer=None) & ~Q(kind__in=["PRINCIPAL", "BONUS", "POINTS", "DEBT"])
+                ),
+            ),
+            models.CheckConstraint(
+                name="wallet_account_credit_kinds_are_liabilities",
+                condition=Q(kind__in=["PRINCIPAL", "BONUS", "POINTS"], sign=-1)
+                | (Q(sign__in=[-1, 1]) & ~Q(kind__in=["PRINCIPAL", "BONUS", "POINTS"])),
+            ),
+            models.CheckConstraint(
+                name="wallet_account_currency_is_iso", condition=Q(currency__regex=r"^[A-Z]{3}$")
+            ),
+            models.UniqueConstraint(
+                "customer",
+                "currency",
+                "kind",
+                name="wallet_account_once_per_customer_currency_kind",
+                condition=Q(customer__isnull=False),
+            ),
+            # what the composite foreign keys of postings and lots refer to
+            models.UniqueConstraint("id", "currency", name="wallet_account_id_currency"),
+        ]
+
+    def __str__(self) -> str:
+        return self.code
+
+    @property
+    def balance(self) -> Money | None:
+        return None if self.balance_minor is None else from_minor(self.balance_minor, self.currency)
+
+
+class JournalEntryQuerySet(models.QuerySet["JournalEntry"]):
+    def visible_to(self, user: User) -> Self:
+        return self.filter(customer__in=Customer.objects.visible_to(user))
+
+
+class JournalEntry(models.Model):
+    """
+    One thing that happened to money. Never edited; a mistake is reversed by a new entry.
+
+    `reference` says what the entry is for and makes it happen once; `content_sha256` tells a
+    repetition from a contradiction. An entry concerns at most one customer.
+    """
+
+    class Kind(models.TextChoices):
+        TOP_UP = "TOP_UP", _("Top-up")
+        BONUS = "BONUS", _("Bonus")
+        GRANT = "GRANT", _("Credit")
+        SPEND = "SPEND", _("Charge")
+        CAPTURE = "CAPTURE", _("Capture of a hold")
+        EXPIRY = "EXPIRY", _("Expiry")
+        ADJUSTMENT = "ADJUSTMENT", _("Adjustment")
+        REVERSAL = "REVERSAL", _("Reversal")
+        TRANSFER = "TRANSFER", _("Transfer")
+
+    reference = models.CharField(_("reference"), max_length=150, unique=True)
+    kind = models.CharField(_("kind"), max_length=12, choices=Kind)
+    description = models.CharField(_("description"), max_length=200)
+    customer = models.ForeignKey(
+        Customer,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="journal_entries",
+        verbose_name=_("customer"),
+        db_index=False,
+    )
+    occurred_at = models.DateTimeField(_("occurred"))
+    created_at = models.DateTimeField(_("recorded"), db_default=Now())
+    actor = models.ForeignKey(
+        User,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("actor"),
+        db_index=False,
+    )
+    policy = models.ForeignKey(
+        "wallet.WalletPolicy",
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("policy version"),
+        db_index=False,
+    )
+    reverses = models.OneToOneField(
+        "self",
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="reversal",
+        verbose_name=_("reverses"),
+    )
+    content_sha256 = models.CharField(max_length=64, editable=False)
+    # `xid xid8`, the writing transaction, is added by migration 0002; sealing orders by it
+
+    objects = JournalEntryQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("journal entry")
+        verbose_name_plural = _("journal entries")
+        constraints = [
+            models.CheckConstraint(
+                name="wallet_entry_reversal_iff_reverses",
+                condition=Q(kind="REVERSAL", reverses__isnull=False)
+                | (~Q(kind="REVERSAL") & Q(reverses=None)),
+            ),
+            models.CheckConstraint(
+                name="wallet_entry_reference_is_given", condition=~Q(reference="")
+            ),
+        ]
+        indexes = [
+            models.Index("customer", "-id", name="wallet_entry_by_customer"),
+            models.Index("customer", "-occurred_at", name="wallet_entry_by_customer_time"),
+            models.Index("-occurred_at", name="wallet_entry_by_time"),
+        ]
+
+    def __str__(self) -> str:
+        return self.reference
+
+
+class Posting(models.Model):
+    """
+    One signed line of an entry. On customer accounts it also tells the balance after it, in
+    the account's natural sign, and the account's running number.
+    """
+
+    entry = models.ForeignKey(
+        JournalEntry, models.PROTECT, related_name="postings", db_index=False
+    )
+    account = models.ForeignKey(
+        LedgerAccount, models.PROTECT, related_name="postings", db_constraint=False, db_index=False
+    )
+    currency = models.CharField(_("currency"), max_length=3)
+    amount_minor = models.BigIntegerField(
+        _("amount"), help_text="Debit positive, credit negative."
+    )
+    balance_after_minor = models.BigIntegerField(_("balance after"), null=True)
+    account_version = models.BigIntegerField(null=True)
+
+    class Meta:
+        verbose_name = _("posting")
+        verbose_name_plural = _("postings")
+        constraints = [
+            models.CheckConstraint(name="wallet_posting_nonzero", condition=~Q(amount_minor=0)),
+            models.UniqueConstraint(
+                "entry", "account", name="wallet_posting_once_per_entry_account"
+            ),
+            models.UniqueConstraint(
+                "account",
+                "account_version",
+                name="wallet_posting_version_once_per_account",
+                condition=Q(account_version__isnull=False),
+            ),
+        ]
+        indexes = [models.Index("account", "-id", name="wallet_posting_by_account")]
+
+    def __str__(self) -> str:
+        return f"#{self.pk} {self.amount_minor:+}"
+
+
+class SealBlock(models.Model):
+    """
+    A tamper-evident block over entries in (xid, id) order; each hash covers the one before.
+    """
+
+    prev_sha256 = models.CharField(max_length=64)
+    sha256 = models.CharField(max_length=64, unique=True)
+    first_entry_id = models.BigIntegerField()
+    last_entry_id = models.BigIntegerField()
+    last_xid = models.BigIntegerField()
+    entries = models.IntegerField(_("entries"))
+    format_version = models.SmallIntegerField(default=1)
+    sealed_at = models.DateTimeField(_("sealed"))
+
+    class Meta:
+        verbose_name = _("seal block")
+        verbose_name_plural = _("seal blocks")
+        constraints = [
+            models.CheckConstraint(name="wallet_seal_is_not_empty", condition=Q(entries__gt=0)),
+            models.UniqueConstraint("prev_sha256", name="wallet_seal_chain_does_not_fork"),
+        ]
+
+    def __str__(self) -> str:
+        return f"#{self.pk} {self.sha256[:12]}"
+
+
+class Freeze(models.Model):
+    """
+    A stop on all money writes, set when the books do not prove; reading always works.
+    """
+
+    reason = models.CharField(_("reason"), max_length=300)
+    at = models.DateTimeField(_("since"))
+    lifted_at = models.DateTimeField(_("lifted"), null=True, blank=True)
+    lifted_by = models.ForeignKey(
+        User, models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("lifted by")
+    )
+
+    class Meta:
+        verbose_name = _("freeze")
+        verbose_name_plural = _("freezes")
+        permissions = [("lift_freeze", "Can lift a freeze")]
+        constraints = [
+            models.UniqueConstraint(
+                Q(lifted_at=None),
+                name="wallet_freeze_one_at_a_time",
+                condition=Q(lifted_at=None),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.reason
