@@ -1,0 +1,43 @@
+"""
+How states look: one colour and one icon per word, the same on every page and in the admin.
+
+The words are the status constants of every document; a word means the same wherever it stands.
+"""
+
+TONE_WORDS = {
+    "good": """
+        ACTIVE APPROVED CAPTURED CREDITED DELIVERED DONE FIXED GOOD ISSUED MATCHED OK PAID POSTED
+        RELEASED RESOLVED SEALED SENT SETTLED SUCCEEDED UPHELD VALID VERIFIED WON
+    """,
+    "wait": """
+        CREATED DRAFT INVITED OPENED PAYING PENDING PROCESSING PROPOSED QUEUED REQUESTED RETRYING
+        SENDING SUBMITTED UNDER_REVIEW WAITING
+    """,
+    "warn": "AT_RISK HELD MISMATCH OPEN PARTIAL PARTLY_USED SUSPENSE UNKNOWN UNMATCHED UNVERIFIED",
+    "bad": "BROKEN FAILED FROZEN LOST OVERDUE PARKED REFUSED REJECTED REVOKED",
+    "info": "BONUS INFO PRINCIPAL REFUNDED RETURNED REVERSED",
+    "plain": "CANCELLED CLOSED EMPTY EXPIRED IGNORED INACTIVE SPENT USED VOID VOIDED",
+}
+TONES = {word: tone for tone, words in TONE_WORDS.items() for word in words.split()}
+TONE_ICONS = {
+    "good": "circle-check",
+    "wait": "hourglass",
+    "warn": "alert-triangle",
+    "bad": "circle-x",
+    "info": "info-circle",
+    "plain": "circle-minus",
+}
+ICONS = {
+    "BONUS": "gift",
+    "CREATED": "circle-dashed",
+    "DRAFT": "circle-dashed",
+    "EXPIRED": "clock",
+    "FROZEN": "snowflake",
+    "HELD": "lock",
+    "PRINCIPAL": "cash-banknote",
+    "REFUNDED": "arrow-back-up",
+    "RETURNED": "arrow-back-up",
+    "REVERSED": "arrow-back-up",
+    "UNKNOWN": "help-circle",
+    "VERIFIED": "shield-check",
+}
