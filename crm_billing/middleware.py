@@ -3,9 +3,12 @@ from uuid import uuid4
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import structlog
+from csp.constants import SELF, UNSAFE_EVAL, UNSAFE_INLINE
+from csp.decorators import csp_replace
 from django.conf import settings
 from django.contrib.messages import get_messages
 from django.template.loader import render_to_string
+from django.urls import reverse
 from django.utils import timezone, translation
 
 # What the portal's own pages use: passkeys, and copying a key or a number.
@@ -39,7 +42,7 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{7,63}", re.ASCII)
 
 def request_id(get_response):
     """
-    Give each request an id: `request.request_id`, in the X-Request-ID answer header and every log line.
+    Give each request an id: `request.request_id`, the answer's X-Request-ID, every log line.
 
     Behind a proxy of ours (BEHIND_PROXY) the proxy's id is kept, so both logs can be joined; from
     anyone else an id would be a way to write into our logs.
@@ -92,6 +95,23 @@ def locale_and_zone(get_response):
             request.LANGUAGE_CODE = locale
         with timezone.override(_zone(getattr(request, "customer", None))):
             return get_response(request)
+
+    return middleware
+
+
+def admin_policy(get_response):
+    """
+    Allow under /admin/ what unfold needs: Alpine evaluates attributes and styles stand inline.
+
+    Everywhere else the strict policy of the settings stands.
+    """
+    relaxed = csp_replace({"script-src": [SELF, UNSAFE_EVAL], "style-src": [SELF, UNSAFE_INLINE]})(
+        get_response
+    )
+
+    def middleware(request):
+        under_admin = request.path.startswith(reverse("admin:index"))
+        return relaxed(request) if under_admin else get_response(request)
 
     return middleware
 
