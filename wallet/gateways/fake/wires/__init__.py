@@ -1,0 +1,1 @@
+"""One file per provider: its routes, its words, its signatures."""
