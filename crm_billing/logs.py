@@ -29,9 +29,13 @@ _PATTERNS = [
     # PostgreSQL repeats the offending values in DETAIL
     (re.compile(r"(\bDETAIL:\s*)[^\n]*"), rf"\1{REDACTED}"),
     (re.compile(r"(\bFailing row contains )\([^\n]*"), rf"\1{REDACTED}"),
-    # Authorization: Bearer abc, and a bare scheme with its value
+    # Authorization: whatever the scheme, to its closing quote or the end of the line
     (
-        re.compile(r"\b(Bearer|Basic|Digest|WECHATPAY2-[A-Z0-9-]+) +[^\s\"',;]+", re.IGNORECASE),
+        re.compile(rf"(authorization[\"']?\s*[=:]\s*)(?:{_QUOTED}|[^\n\"']+)", re.IGNORECASE),
+        rf"\1{REDACTED}",
+    ),
+    (
+        re.compile(r"\b(Bearer|Basic|Digest) +[^\s\"',;]+", re.IGNORECASE),
         rf"\1 {REDACTED}",
     ),
     # scheme://user:password@host
@@ -39,8 +43,8 @@ _PATTERNS = [
     # name=value, "name": "value", name: value
     (
         re.compile(
-            rf"(?<![a-z])((?:[a-z0-9]+[_-])*(?:{_PRIVATE_NAMES})[\"']?\s*[=:]\s*)"
-            rf"(?:{_QUOTED}|(?!(?:Bearer|Basic|Digest) )[^\s&,;)}}\]]+)",
+            rf"(?<![a-z])((?:[a-z0-9]{{1,30}}[_-]){{0,6}}(?:{_PRIVATE_NAMES})\d*[\"']?\s*[=:]\s*)"
+            rf"(?:{_QUOTED}|[^\s&,;)}}\]]+)",
             re.IGNORECASE,
         ),
         rf"\1{REDACTED}",
