@@ -4,14 +4,57 @@ Commands that open, change and freeze customers.
 
 from datetime import datetime
 
+from django.conf import settings
 from django.db import connection, transaction
+from django.utils.translation import gettext as _
 
+from accounts import queries
 from accounts.models import Customer, Member, User
 from crm_billing.errors import DomainError
+
+CHANGEABLE = frozenset(
+    {
+        "name",
+        "kind",
+        "locale",
+        "time_zone",
+        "currency",
+        "contact_name",
+        "contact_email",
+        "contact_phone",
+        "address",
+        "tax_title",
+        "tax_number",
+    }
+)
 
 
 class CustomerFrozen(DomainError):
     code = "customer_frozen"
+
+
+class CustomerClosed(DomainError):
+    code = "customer_closed"
+
+
+class CustomerNotFrozen(DomainError):
+    code = "customer_not_frozen"
+
+
+class CurrencyFixed(DomainError):
+    code = "currency_fixed"
+
+
+class UnknownCurrency(DomainError):
+    code = "unknown_currency"
+
+
+class NotAllowed(DomainError):
+    code = "not_allowed"
+
+
+class ReasonMissing(DomainError):
+    code = "reason_missing"
 
 
 @transaction.atomic
@@ -33,8 +76,10 @@ def open(
 
     at: aware moment the relationship began, may be in the past.
     currency: ISO code of the customer's wallet.
+    raises UnknownCurrency: we keep no wallets in that currency.
     raises ValidationError: a field is malformed.
     """
+    _require_known(currency)
     customer = Customer(
         number=_next_number(),
         name=name.strip(),
@@ -51,6 +96,125 @@ def open(
     if owner is None:
         owner = User.objects.create_user(owner_email, locale=locale, date_joined=at)
     Member.objects.create(user=owner, customer=customer, role=Member.Role.OWNER, created_at=at)
+    return customer
+
+
+@transaction.atomic
+def change(*, customer_id: int, at: datetime, by: User | None, **fields: object) -> Customer:
+    """
+    Change a customer's details: any of CHANGEABLE.
+
+    by: an owner, staff with `accounts.change_customer`, or None for the house itself.
+    raises NotAllowed: `by` is neither.
+    raises CustomerClosed: the relationship is over.
+    raises CurrencyFixed: money has moved, so the currency stays.
+    raises UnknownCurrency: we keep no wallets in that currency.
+    raises ValidationError: a field is malformed.
+    """
+    if unknown := fields.keys() - CHANGEABLE:
+        raise TypeError(f"not a customer's details: {sorted(unknown)}")
+    customer = lock(customer_id)
+    _require_manager(by, customer_id, "accounts.change_customer")
+    _require_not_closed(customer)
+    if fields.get("currency", customer.currency) != customer.currency:
+        _require_known(str(fields["currency"]))
+        if customer.currency_fixed_at:
+            raise CurrencyFixed(
+                _("The currency cannot change once money has moved."), currency=customer.currency
+            )
+    changed = [name for name, value in fields.items() if getattr(customer, name) != value]
+    for name in changed:
+        setattr(customer, name, fields[name])
+    customer.full_clean()
+    if changed:
+        customer.save(update_fields=changed)
+    return customer
+
+
+def fix_currency(*, customer_id: int, at: datetime) -> None:
+    """
+    Let a customer's currency never change again; the wallet says so before the first money.
+    """
+    Customer.objects.filter(pk=customer_id, currency_fixed_at=None).update(currency_fixed_at=at)
+
+
+@transaction.atomic
+def freeze(*, customer_id: int, reason: str, at: datetime, by: User | None) -> Customer:
+    """
+    Stop a customer's money: they can read everything and move nothing.
+
+    by: staff with `accounts.freeze_customer`, or None for the house itself.
+    raises NotAllowed: `by` lacks the permission.
+    raises ReasonMissing: nobody said why.
+    raises CustomerFrozen, CustomerClosed: there is nothing to freeze.
+    """
+    customer = lock(customer_id)
+    _require_freezer(by)
+    require_active(customer)
+    return _set_status(customer, Customer.Status.FROZEN, reason)
+
+
+@transaction.atomic
+def unfreeze(*, customer_id: int, reason: str, at: datetime, by: User | None) -> Customer:
+    """
+    Let a frozen customer's money move again.
+
+    by: staff with `accounts.freeze_customer`, or None for the house itself.
+    raises NotAllowed: `by` lacks the permission.
+    raises ReasonMissing: nobody said why.
+    raises CustomerNotFrozen: the customer is active or closed.
+    """
+    customer = lock(customer_id)
+    _require_freezer(by)
+    if customer.status != Customer.Status.FROZEN:
+        raise CustomerNotFrozen(_("This customer is not frozen."), number=customer.number)
+    return _set_status(customer, Customer.Status.ACTIVE, reason)
+
+
+def lock(customer_id: int) -> Customer:
+    """
+    Lock a customer until the transaction ends: the first lock of every command.
+    """
+    return Customer.objects.select_for_update().get(pk=customer_id)
+
+
+def require_active(customer: Customer) -> None:
+    """
+    Refuse customers whose money may not move.
+
+    raises CustomerFrozen, CustomerClosed: as they say.
+    """
+    if customer.status == Customer.Status.FROZEN:
+        raise CustomerFrozen(_("This customer is frozen; no money moves."), number=customer.number)
+    _require_not_closed(customer)
+
+
+def _require_not_closed(customer: Customer) -> None:
+    if customer.status == Customer.Status.CLOSED:
+        raise CustomerClosed(_("This customer is closed."), number=customer.number)
+
+
+def _require_manager(by: User | None, customer_id: int, permission: str) -> None:
+    if not queries.may_manage(by, customer_id, staff_permission=permission):
+        raise NotAllowed(_("Only an owner may do this."))
+
+
+def _require_freezer(by: User | None) -> None:
+    if by is not None and not (by.is_staff and by.has_perm("accounts.freeze_customer")):
+        raise NotAllowed(_("You may not freeze or unfreeze customers."))
+
+
+def _require_known(currency: str) -> None:
+    if currency not in settings.CURRENCIES:
+        raise UnknownCurrency(_("We keep no wallets in this currency."), currency=currency)
+
+
+def _set_status(customer: Customer, status: str, reason: str) -> Customer:
+    if not reason.strip():
+        raise ReasonMissing(_("Say why."))
+    customer.status, customer.status_reason = status, reason.strip()
+    customer.full_clean()
+    customer.save(update_fields=["status", "status_reason"])
     return customer
 
 

@@ -63,7 +63,15 @@ class Customer(models.Model):
     time_zone = models.CharField(
         _("time zone"), max_length=50, default="Asia/Shanghai", validators=[known_time_zone]
     )
+    status_reason = models.CharField(_("reason"), max_length=200, blank=True)
     currency = models.CharField(_("currency"), max_length=3, default="CNY")
+    currency_fixed_at = models.DateTimeField(
+        _("currency fixed"),
+        null=True,
+        blank=True,
+        editable=False,
+        help_text=_("Since the first money the currency cannot change."),
+    )
     contact_name = models.CharField(_("contact"), max_length=100, blank=True)
     contact_email = models.EmailField(_("billing e-mail"), blank=True)
     contact_phone = models.CharField(_("phone"), max_length=30, blank=True)

@@ -1,5 +1,6 @@
 from typing import ClassVar
 
+import pghistory
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.models import PermissionsMixin
 from django.db import models
@@ -63,3 +64,19 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     def get_short_name(self) -> str:
         return str(self)
+
+
+@pghistory.track(
+    pghistory.InsertEvent("role_given"),
+    pghistory.DeleteEvent("role_taken"),
+    append_only=True,
+    obj_field=None,
+    meta={"verbose_name": _("role change"), "verbose_name_plural": _("role changes")},
+)
+class UserRole(User.groups.through):  # type: ignore[name-defined]
+    """
+    A staff role given to a person; here so that giving and taking leave a trace.
+    """
+
+    class Meta:
+        proxy = True

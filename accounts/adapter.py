@@ -1,0 +1,87 @@
+"""
+How allauth signs people up, in and out here: which redirects it follows, what its mails look like.
+"""
+
+import base64
+import hashlib
+import re
+from types import SimpleNamespace
+from urllib.parse import urlsplit, urlunsplit
+
+from allauth.account.adapter import DefaultAccountAdapter
+from allauth.core import context as allauth_context
+from allauth.mfa.adapter import DefaultMFAAdapter
+from cryptography.fernet import Fernet, MultiFernet
+from django.conf import settings
+from django.core.mail import EmailMessage
+from django.template.loader import render_to_string
+from django.utils import translation
+from django.utils.http import url_has_allowed_host_and_scheme
+
+from accounts.models import User
+
+
+class AccountAdapter(DefaultAccountAdapter):
+    """
+    Sign-up is open to everybody; redirects stay on this host; mails come from our templates.
+    """
+
+    def is_safe_url(self, url: str) -> bool:
+        request = allauth_context.request
+        return url_has_allowed_host_and_scheme(
+            url, allowed_hosts={request.get_host()}, require_https=request.is_secure()
+        )
+
+    def send_mail(self, template_prefix: str, email: str, context: dict) -> None:
+        """
+        Write in the reader's language; links lead to SITE_URL, whatever host the request named.
+        """
+        reader = User.objects.filter(email__iexact=email).first()
+        language = (reader and reader.locale) or translation.get_language() or "zh-hans"
+        links = {key: _on_our_site(value) for key, value in context.items() if key.endswith("_url")}
+        site = SimpleNamespace(name=settings.BRAND_NAME, domain=urlsplit(settings.SITE_URL).netloc)
+        with translation.override(language):
+            super().send_mail(template_prefix, email, context | links | {"current_site": site})
+
+    def render_mail(self, template_prefix, email, context, headers=None) -> EmailMessage:
+        message = super().render_mail(template_prefix, email, context, headers)
+        message.attach_alternative(
+            render_to_string(
+                "accounts/emails/message.html",
+                {
+                    "language": translation.get_language(),
+                    "subject": message.subject,
+                    "paragraphs": re.split(r"\n\s*\n", message.body),
+                    "code": context.get("code"),
+                    "brand": settings.BRAND_NAME,
+                    "site_url": settings.SITE_URL,
+                },
+            ),
+            "text/html",
+        )
+        return message
+
+
+class MfaAdapter(DefaultMFAAdapter):
+    """
+    Second-factor secrets are kept encrypted, with a key made from SECRET_KEY.
+    """
+
+    def encrypt(self, text: str) -> str:
+        return _cipher().encrypt(text.encode()).decode()
+
+    def decrypt(self, encrypted_text: str) -> str:
+        return _cipher().decrypt(encrypted_text.encode()).decode()
+
+
+def _cipher() -> MultiFernet:
+    keys = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
+    return MultiFernet(
+        Fernet(base64.urlsafe_b64encode(hashlib.sha256(f"accounts.mfa:{key}".encode()).digest()))
+        for key in keys
+    )
+
+
+def _on_our_site(url: str) -> str:
+    site, asked = urlsplit(settings.SITE_URL), urlsplit(url)
+    return urlunsplit((site.scheme, site.netloc, asked.path, asked.query, asked.fragment))

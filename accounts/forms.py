@@ -1,0 +1,168 @@
+from datetime import timedelta
+from zoneinfo import available_timezones
+
+from django import forms
+from django.conf import settings
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models import ApiKey, Customer, Invitation, Member, User
+
+COMMON_ZONES = [
+    "Asia/Shanghai",
+    "Asia/Hong_Kong",
+    "Asia/Taipei",
+    "Asia/Singapore",
+    "Asia/Tokyo",
+    "Europe/London",
+    "Europe/Berlin",
+    "America/New_York",
+    "America/Los_Angeles",
+    "UTC",
+]
+KEY_LIFETIMES = {"30": _("30 days"), "90": _("90 days"), "365": _("1 year")}
+
+
+def zone_choices() -> list:
+    rest = sorted(
+        zone for zone in available_timezones() if "/" in zone and not zone.startswith("Etc/")
+    )
+    return [
+        (_("Common"), [(zone, zone) for zone in COMMON_ZONES]),
+        (_("All"), [(zone, zone) for zone in rest if zone not in COMMON_ZONES]),
+    ]
+
+
+def currency_choices() -> list[tuple[str, str]]:
+    return [(code, code) for code in settings.CURRENCIES]
+
+
+def scope_choices() -> list[tuple[str, str]]:
+    return [(scope.value, f"{scope.label} · {scope.value}") for scope in ApiKey.Scope]
+
+
+class CustomerForm(forms.ModelForm):
+    """
+    A customer's details, for its owners.
+    """
+
+    currency = forms.ChoiceField(label=_("Currency"), choices=currency_choices)
+
+    class Meta:
+        model = Customer
+        fields = [
+            "name",
+            "kind",
+            "locale",
+            "time_zone",
+            "currency",
+            "contact_name",
+            "contact_email",
+            "contact_phone",
+            "address",
+            "tax_title",
+            "tax_number",
+        ]
+        widgets = {"kind": forms.RadioSelect}
+
+    def __init__(self, *args, **kwargs) -> None:
+        super().__init__(*args, **kwargs)
+        zone = self.fields["time_zone"]
+        zone.widget = forms.Select(choices=zone_choices())
+        if self.instance.currency_fixed_at:
+            self.fields["currency"].disabled = True
+            self.fields["currency"].help_text = _("Fixed since the first money moved.")
+
+    def part(self, *names: str) -> list[forms.BoundField]:
+        return [self[name] for name in names]
+
+    @property
+    def identity(self) -> list[forms.BoundField]:
+        return self.part("name", "kind", "locale", "time_zone", "currency")
+
+    @property
+    def contact(self) -> list[forms.BoundField]:
+        return self.part("contact_name", "contact_email", "contact_phone", "address")
+
+    @property
+    def tax(self) -> list[forms.BoundField]:
+        return self.part("tax_title", "tax_number")
+
+
+class NewCustomerForm(forms.ModelForm):
+    """
+    What we must know to open a customer; the rest can wait.
+    """
+
+    currency = forms.ChoiceField(
+        label=_("Currency"),
+        choices=currency_choices,
+        initial=settings.DEFAULT_CURRENCY,
+        help_text=_("It cannot change after the first top-up."),
+    )
+
+    class Meta:
+        model = Customer
+        fields = ["kind", "name", "currency", "time_zone"]
+        widgets = {"kind": forms.RadioSelect}
+        labels = {"name": _("Name of the company, or yours")}
+
+    def __init__(self, *args, **kwargs) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["time_zone"].widget = forms.Select(choices=zone_choices())
+
+
+class ProfileForm(forms.ModelForm):
+    class Meta:
+        model = User
+        fields = ["name", "locale"]
+
+    def __init__(self, *args, **kwargs) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["name"].widget.attrs["autocomplete"] = "name"
+
+
+class InvitationForm(forms.ModelForm):
+    role = forms.ChoiceField(
+        label=_("Role"),
+        choices=[
+            (Member.Role.VIEWER, _("Viewer: sees balance, activity and receipts")),
+            (Member.Role.FINANCE, _("Finance: tops up as well")),
+            (Member.Role.OWNER, _("Owner: also manages members, keys and details")),
+        ],
+        initial=Member.Role.VIEWER,
+        widget=forms.RadioSelect,
+    )
+
+    class Meta:
+        model = Invitation
+        fields = ["email", "role"]
+
+
+class RoleForm(forms.ModelForm):
+    role = forms.ChoiceField(
+        label=_("Role"),
+        choices=InvitationForm.base_fields["role"].choices,
+        widget=forms.RadioSelect,
+    )
+
+    class Meta:
+        model = Member
+        fields = ["role"]
+
+
+class ApiKeyForm(forms.Form):
+    name = forms.CharField(
+        label=_("Name"), max_length=100, help_text=_("Which program will use it?")
+    )
+    scopes = forms.MultipleChoiceField(
+        label=_("Scopes"),
+        choices=scope_choices,
+        widget=forms.CheckboxSelectMultiple,
+    )
+    days = forms.ChoiceField(
+        label=_("Expires after"), choices=list(KEY_LIFETIMES.items()), initial="90"
+    )
+
+    @property
+    def lifetime(self) -> timedelta:
+        return timedelta(days=int(self.cleaned_data["days"]))

@@ -1,0 +1,231 @@
+"""
+Commands that bring people to a customer, change their roles and let them go.
+"""
+
+import hashlib
+from base64 import urlsafe_b64encode
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.utils.crypto import salted_hmac
+from django.utils.translation import gettext as _
+
+from accounts import customers, queries
+from accounts.customers import NotAllowed
+from accounts.models import Customer, Invitation, Member, User
+from crm_billing import outbox
+from crm_billing.errors import DomainError
+
+LIFETIME = timedelta(days=7)
+DAILY_LIMIT = 50
+
+
+class UnknownRole(DomainError):
+    code = "unknown_role"
+
+
+class AlreadyMember(DomainError):
+    code = "already_member"
+
+
+class AlreadyInvited(DomainError):
+    code = "already_invited"
+
+
+class TooManyInvitations(DomainError):
+    code = "too_many_invitations"
+
+
+class InvitationInvalid(DomainError):
+    code = "invitation_invalid"
+
+
+class InvitationForAnother(DomainError):
+    code = "invitation_for_another"
+
+
+class LastOwner(DomainError):
+    code = "last_owner"
+
+
+@transaction.atomic
+def invite(*, customer_id: int, email: str, role: str, at: datetime, by: User) -> Invitation:
+    """
+    Offer a role by mail; the mail leaves after commit and carries the only copy of the token.
+
+    An expired invitation to the same address makes room for the new one.
+
+    raises NotAllowed: `by` is neither owner nor staff with `accounts.add_invitation`.
+    raises CustomerClosed: the relationship is over.
+    raises UnknownRole: `role` is none of Member.Role.
+    raises AlreadyMember: the address belongs to a member.
+    raises AlreadyInvited: an invitation to the address is open.
+    raises TooManyInvitations: DAILY_LIMIT were sent within a day.
+    raises ValidationError: the address is malformed.
+    """
+    customer = customers.lock(customer_id)
+    _require_manager(by, customer_id, "accounts.add_invitation")
+    if customer.status == Customer.Status.CLOSED:
+        raise customers.CustomerClosed(_("This customer is closed."), number=customer.number)
+    _require_role(role)
+    email = email.strip().lower()
+    if Member.objects.filter(customer=customer, user__email__iexact=email).exists():
+        raise AlreadyMember(_("This person is a member already."), email=email)
+    earlier = Invitation.objects.filter(customer=customer)
+    earlier.open().filter(email__iexact=email, expires_at__lte=at).update(revoked_at=at)
+    if earlier.open().filter(email__iexact=email).exists():
+        raise AlreadyInvited(_("An invitation to this address is open already."), email=email)
+    if earlier.filter(created_at__gt=at - timedelta(days=1)).count() >= DAILY_LIMIT:
+        raise TooManyInvitations(_("Too many invitations today. Please try again tomorrow."))
+
+    invitation = Invitation(
+        customer=customer,
+        email=email,
+        role=role,
+        invited_by=by,
+        created_at=at,
+        expires_at=at + LIFETIME,
+    )
+    invitation.token_sha256 = _sha256(token_of(invitation))
+    invitation.full_clean()
+    invitation.save()
+    outbox.put(
+        topic="accounts.invitation",
+        key=str(invitation.pk),
+        payload={"invitation_id": invitation.pk},
+        at=at,
+    )
+    return invitation
+
+
+@transaction.atomic
+def accept(*, invitation_id: int, at: datetime, by: User) -> Member:
+    """
+    Make the invited person a member. Only whoever has proved the invited address may accept.
+
+    raises InvitationInvalid: accepted, revoked or expired before.
+    raises InvitationForAnother: none of `by`'s verified addresses is the invited one.
+    raises AlreadyMember: `by` joined another way meanwhile.
+    """
+    customer_id = Invitation.objects.values_list("customer_id", flat=True).get(pk=invitation_id)
+    customer = customers.lock(customer_id)
+    invitation = Invitation.objects.select_for_update().get(pk=invitation_id)
+    if invitation.email.lower() not in queries.verified_emails(by):
+        raise InvitationForAnother(
+            _("This invitation was sent to another e-mail address."), email=invitation.email
+        )
+    if not _still_open(invitation, at) or customer.status == Customer.Status.CLOSED:
+        raise InvitationInvalid(_("This invitation is no longer valid."))
+    if Member.objects.filter(customer=customer, user=by).exists():
+        raise AlreadyMember(_("You are a member already."))
+    invitation.accepted_at, invitation.accepted_by = at, by
+    invitation.save(update_fields=["accepted_at", "accepted_by"])
+    return Member.objects.create(
+        user=by, customer=customer, role=invitation.role, created_at=max(at, invitation.created_at)
+    )
+
+
+@transaction.atomic
+def revoke(*, invitation_id: int, at: datetime, by: User) -> Invitation:
+    """
+    Take an open invitation back.
+
+    raises NotAllowed: `by` is neither owner nor staff with `accounts.change_invitation`.
+    raises InvitationInvalid: it was accepted or revoked before.
+    """
+    customer_id = Invitation.objects.values_list("customer_id", flat=True).get(pk=invitation_id)
+    customers.lock(customer_id)
+    _require_manager(by, customer_id, "accounts.change_invitation")
+    invitation = Invitation.objects.select_for_update().get(pk=invitation_id)
+    if invitation.accepted_at or invitation.revoked_at:
+        raise InvitationInvalid(_("This invitation is no longer valid."))
+    invitation.revoked_at = at
+    invitation.save(update_fields=["revoked_at"])
+    return invitation
+
+
+@transaction.atomic
+def change_role(*, member_id: int, role: str, at: datetime, by: User) -> Member:
+    """
+    Give a member another role.
+
+    raises NotAllowed: `by` is neither owner nor staff with `accounts.change_member`.
+    raises UnknownRole: `role` is none of Member.Role.
+    raises LastOwner: the customer would be left without an owner.
+    """
+    member = _lock_with_customer(member_id)
+    _require_manager(by, member.customer_id, "accounts.change_member")
+    _require_role(role)
+    if member.role != role:
+        _require_another_owner(member)
+        member.role = role
+        member.save(update_fields=["role"])
+    return member
+
+
+@transaction.atomic
+def remove(*, member_id: int, at: datetime, by: User) -> None:
+    """
+    End a membership: an owner removes anybody, everybody may leave.
+
+    raises NotAllowed: `by` is neither the member, nor owner, nor staff with
+        `accounts.delete_member`.
+    raises LastOwner: the customer would be left without an owner.
+    """
+    member = _lock_with_customer(member_id)
+    if member.user_id != by.pk:
+        _require_manager(by, member.customer_id, "accounts.delete_member")
+    _require_another_owner(member)
+    member.delete()
+
+
+def find_invitation(token: str) -> Invitation | None:
+    """
+    Return the invitation a mail's token belongs to, open or not.
+    """
+    invitations = Invitation.objects.select_related("customer", "invited_by")
+    return invitations.filter(token_sha256=_sha256(token)).first()
+
+
+def token_of(invitation: Invitation) -> str:
+    """
+    Return the token for an invitation's mail: made from SECRET_KEY, so that no table holds it.
+    """
+    facts = f"{invitation.customer_id}:{invitation.email}:{invitation.created_at.timestamp()!r}"
+    mac = salted_hmac("accounts.invitation", facts, algorithm="sha256")
+    return urlsafe_b64encode(mac.digest()).rstrip(b"=").decode()
+
+
+def _sha256(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def _still_open(invitation: Invitation, at: datetime) -> bool:
+    return (
+        invitation.accepted_at is None
+        and invitation.revoked_at is None
+        and at < invitation.expires_at
+    )
+
+
+def _lock_with_customer(member_id: int) -> Member:
+    customers.lock(Member.objects.values_list("customer_id", flat=True).get(pk=member_id))
+    return Member.objects.select_related("user").select_for_update(of=["self"]).get(pk=member_id)
+
+
+def _require_manager(by: User, customer_id: int, staff_permission: str) -> None:
+    if not queries.may_manage(by, customer_id, staff_permission=staff_permission):
+        raise NotAllowed(_("Only an owner may do this."))
+
+
+def _require_role(role: str) -> None:
+    if role not in Member.Role.values:
+        raise UnknownRole(_("Choose one of the roles."), role=role)
+
+
+def _require_another_owner(member: Member) -> None:
+    if member.role != Member.Role.OWNER:
+        return
+    owners = Member.objects.filter(customer=member.customer_id, role=Member.Role.OWNER)
+    if not owners.exclude(pk=member.pk).exists():
+        raise LastOwner(_("Somebody must stay owner. Name another owner first."))
