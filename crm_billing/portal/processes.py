@@ -64,6 +64,9 @@ def environment(ports: Ports, *, demo: bool) -> dict[str, str]:
     """What the children are told beyond our own environment."""
     told = {
         "DJANGO_SETTINGS_MODULE": os.environ.get("DJANGO_SETTINGS_MODULE", "crm_billing.settings"),
+        "PYTHONPATH": os.pathsep.join(
+            filter(None, [str(place.CHECKOUT), os.environ.get("PYTHONPATH")])
+        ),
         "PYTHONUNBUFFERED": "1",
     }
     if demo:

@@ -45,45 +45,52 @@ class Command(BaseCommand):
         def say(text: str) -> None:
             log.line("portal", text, colour=1)
 
+        signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+        before = {number: signal.signal(number, _interrupt) for number in signals}
         began = time.monotonic()
-        for number in (signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, _interrupt)
         try:
-            with alone(), engines(say):
-                try:
-                    ports = processes.choose_ports(host=host, port=port, demo=demo)
-                except processes.PortTaken as error:
-                    raise CommandError(
-                        f"Cannot listen on {host} port {port}: {error}.\n"
-                        "Stop what listens there, or choose another port:\n"
-                        f'  make run PORTAL_ARGS="--port {port + 10}"'
-                    ) from error
+            with alone():
+                ports = choose_ports(host=host, port=port, demo=demo)
                 told = processes.environment(ports, demo=demo)
-                preparation.migrate(say)
-                preparation.collect_static(say)
-                if demo:
-                    preparation.seed(say, told)
-                connections.close_all()
-                supervisor = Supervisor(processes.children(ports, workers=workers, told=told), log)
-                for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-                    signal.signal(number, supervisor.ask_to_stop)
-                try:
-                    supervisor.start()
-                    deadline = time.monotonic() + OPEN_SECONDS
-                    if supervisor.watch(lambda: is_open(ports) or time.monotonic() > deadline):
-                        for line in banner(ports, demo=demo, seconds=time.monotonic() - began):
-                            say(line)
-                        supervisor.watch()
-                    say("stopping")
-                finally:
-                    supervisor.stop()
-        except embedded.EmbeddedError as error:
-            raise CommandError(str(error)) from error
-        except preparation.PreparationFailed as error:
+                with engines(say):
+                    preparation.migrate(say)
+                    preparation.collect_static(say)
+                    if demo:
+                        preparation.seed(say, told)
+                    connections.close_all()
+                    children = processes.children(ports, workers=workers, told=told)
+                    supervisor = Supervisor(children, log)
+                    for number in signals:
+                        signal.signal(number, supervisor.ask_to_stop)
+                    try:
+                        supervisor.start()
+                        deadline = time.monotonic() + OPEN_SECONDS
+                        if supervisor.watch(lambda: is_open(ports) or time.monotonic() > deadline):
+                            for line in banner(ports, demo=demo, seconds=time.monotonic() - began):
+                                say(line)
+                            supervisor.watch()
+                        say("stopping")
+                    finally:
+                        supervisor.stop()
+        except (embedded.EmbeddedError, preparation.PreparationFailed) as error:
             raise CommandError(str(error)) from error
         except KeyboardInterrupt:
             pass  # before the children were there
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
         say("stopped")
+
+
+def choose_ports(*, host: str, port: int, demo: bool) -> processes.Ports:
+    try:
+        return processes.choose_ports(host=host, port=port, demo=demo)
+    except processes.PortTaken as error:
+        raise CommandError(
+            f"Cannot listen on {host} port {port}: {error}.\n"
+            "Stop what listens there, or choose another port:\n"
+            f'  make run PORTAL_ARGS="--port {port + 10}"'
+        ) from error
 
 
 @contextlib.contextmanager
