@@ -41,9 +41,7 @@ class Adjustment(models.Model):
     attachment_type = models.CharField(max_length=60, blank=True)
     payload_sha256 = models.CharField(max_length=64, editable=False)
     state = models.CharField(_("state"), max_length=10, choices=State, default=State.PROPOSED)
-    maker = models.ForeignKey(
-        User, models.PROTECT, related_name="+", verbose_name=_("proposed by")
-    )
+    maker = models.ForeignKey(User, models.PROTECT, related_name="+", verbose_name=_("proposed by"))
     proposed_at = models.DateTimeField(_("proposed"))
     checker = models.ForeignKey(
         User, models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("decided by")

@@ -67,9 +67,7 @@ class Case(models.Model):
                 ),
             ),
         ]
-        indexes = [
-            models.Index("opened_at", name="wallet_case_open", condition=Q(state="OPEN"))
-        ]
+        indexes = [models.Index("opened_at", name="wallet_case_open", condition=Q(state="OPEN"))]
 
     def __str__(self) -> str:
         return f"#{self.pk} {self.get_kind_display()}"

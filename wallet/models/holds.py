@@ -87,9 +87,7 @@ class Hold(models.Model):
             ),
         ]
         indexes = [
-            models.Index(
-                "expires_at", name="wallet_hold_open_by_expiry", condition=Q(state="OPEN")
-            )
+            models.Index("expires_at", name="wallet_hold_open_by_expiry", condition=Q(state="OPEN"))
         ]
 
     def __str__(self) -> str:

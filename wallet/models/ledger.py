@@ -103,9 +103,7 @@ class LedgerAccount(models.Model):
                 condition=Q(
                     customer__isnull=False, kind__in=["PRINCIPAL", "BONUS", "POINTS", "DEBT"]
                 )
-                | (
-                    Q(customer=None) & ~Q(kind__in=["PRINCIPAL", "BONUS", "POINTS", "DEBT"])
-                ),
+                | (Q(customer=None) & ~Q(kind__in=["PRINCIPAL", "BONUS", "POINTS", "DEBT"])),
             ),
             models.CheckConstraint(
                 name="wallet_account_credit_kinds_are_liabilities",
@@ -217,9 +215,9 @@ class JournalEntry(models.Model):
             ),
         ]
         indexes = [
-            models.Index("customer", "-id", name="wallet_entry_by_customer"),
-            models.Index("customer", "-occurred_at", name="wallet_entry_by_customer_time"),
-            models.Index("-occurred_at", name="wallet_entry_by_time"),
+            models.Index(fields=["customer", "-id"], name="wallet_entry_by_customer"),
+            models.Index(fields=["customer", "-occurred_at"], name="wallet_entry_by_customer_time"),
+            models.Index(fields=["-occurred_at"], name="wallet_entry_by_time"),
         ]
 
     def __str__(self) -> str:
@@ -232,16 +230,12 @@ class Posting(models.Model):
     the account's natural sign, and the account's running number.
     """
 
-    entry = models.ForeignKey(
-        JournalEntry, models.PROTECT, related_name="postings", db_index=False
-    )
+    entry = models.ForeignKey(JournalEntry, models.PROTECT, related_name="postings", db_index=False)
     account = models.ForeignKey(
         LedgerAccount, models.PROTECT, related_name="postings", db_constraint=False, db_index=False
     )
     currency = models.CharField(_("currency"), max_length=3)
-    amount_minor = models.BigIntegerField(
-        _("amount"), help_text="Debit positive, credit negative."
-    )
+    amount_minor = models.BigIntegerField(_("amount"), help_text="Debit positive, credit negative.")
     balance_after_minor = models.BigIntegerField(_("balance after"), null=True)
     account_version = models.BigIntegerField(null=True)
 
@@ -260,7 +254,7 @@ class Posting(models.Model):
                 condition=Q(account_version__isnull=False),
             ),
         ]
-        indexes = [models.Index("account", "-id", name="wallet_posting_by_account")]
+        indexes = [models.Index(fields=["account", "-id"], name="wallet_posting_by_account")]
 
     def __str__(self) -> str:
         return f"#{self.pk} {self.amount_minor:+}"

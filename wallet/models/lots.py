@@ -1,7 +1,8 @@
+from datetime import datetime
 from typing import Self
 
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Case, F, Q, When
 from django.utils.translation import gettext_lazy as _
 from djmoney.money import Money
 
@@ -16,6 +17,26 @@ class LotQuerySet(models.QuerySet["Lot"]):
 
     def open(self) -> Self:
         return self.filter(remaining_minor__gt=0)
+
+    def free(self, customer: Customer, currency: str, order: str, at: datetime) -> Self:
+        """
+        Return lots with something left to spend, in a policy's order of consumption.
+
+        The same order as in the SQL function `wallet_spend`; a test compares them.
+        """
+        principal_last = Case(When(kind="PRINCIPAL", then=1), default=0)
+        by_expiry = F("expires_at").asc(nulls_last=True)
+        orders = {
+            "BONUS_FIRST_EARLIEST_EXPIRY": [principal_last, by_expiry],
+            "PRINCIPAL_FIRST_FIFO": [principal_last.desc()],
+            "EARLIEST_EXPIRY_FIRST": [by_expiry, principal_last],
+        }
+        return (
+            self.filter(customer=customer, currency=currency, kind__in=["PRINCIPAL", "BONUS"])
+            .filter(remaining_minor__gt=F("held_minor"))
+            .filter(Q(expires_at=None) | Q(expires_at__gt=at))
+            .order_by(*orders[order], "granted_at", "pk")
+        )
 
 
 class Lot(models.Model):
@@ -100,7 +121,13 @@ class Lot(models.Model):
                 name="wallet_lot_open_by_expiry",
                 condition=Q(remaining_minor__gt=0, expires_at__isnull=False),
             ),
-            models.Index("account", name="wallet_lot_by_account"),
+            models.Index(
+                "account",
+                "expires_at",
+                "id",
+                name="wallet_lot_open_by_account",
+                condition=Q(remaining_minor__gt=0),
+            ),
         ]
 
     def __str__(self) -> str:

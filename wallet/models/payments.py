@@ -113,9 +113,7 @@ class GatewayCallback(models.Model):
         verbose_name = _("gateway callback")
         verbose_name_plural = _("gateway callbacks")
         constraints = [
-            models.UniqueConstraint(
-                "gateway", "body_sha256", name="wallet_callback_once_per_body"
-            ),
+            models.UniqueConstraint("gateway", "body_sha256", name="wallet_callback_once_per_body"),
         ]
         indexes = [
             models.Index(

@@ -74,7 +74,7 @@ class Receipt(models.Model):
                 name="wallet_receipt_amount_positive", condition=Q(amount__gt=0)
             ),
         ]
-        indexes = [models.Index("customer", "-id", name="wallet_receipt_by_customer")]
+        indexes = [models.Index(fields=["customer", "-id"], name="wallet_receipt_by_customer")]
 
     def __str__(self) -> str:
         return self.number

@@ -91,7 +91,7 @@ class TopUp(models.Model):
             ),
         ]
         indexes = [
-            models.Index("customer", "-id", name="wallet_topup_by_customer"),
+            models.Index(fields=["customer", "-id"], name="wallet_topup_by_customer"),
             models.Index(
                 "expires_at",
                 name="wallet_topup_open_by_expiry",

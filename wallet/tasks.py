@@ -1,0 +1,31 @@
+"""
+Clockwork: each task reads the clock and makes one call that does what is due, idempotently.
+"""
+
+from celery import shared_task
+from django.db import InterfaceError, InternalError, OperationalError
+from django.utils import timezone
+
+from wallet import books, holds, lots, seal
+
+LOST_CONNECTION = (OperationalError, InterfaceError, InternalError)
+
+
+@shared_task(autoretry_for=LOST_CONNECTION, retry_backoff=True, max_retries=5)
+def release_expired_holds() -> None:
+    holds.release_expired(at=timezone.now())
+
+
+@shared_task(autoretry_for=LOST_CONNECTION, retry_backoff=True, max_retries=5)
+def expire_lots() -> None:
+    lots.expire(at=timezone.now())
+
+
+@shared_task(autoretry_for=LOST_CONNECTION, retry_backoff=True, max_retries=5)
+def seal_journal() -> None:
+    seal.seal(at=timezone.now())
+
+
+@shared_task(autoretry_for=LOST_CONNECTION, retry_backoff=True, max_retries=5)
+def check_books() -> None:
+    books.check(at=timezone.now())
