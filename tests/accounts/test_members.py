@@ -1,0 +1,309 @@
+from datetime import timedelta
+from threading import Barrier, Thread
+
+import pytest
+from django.contrib.auth.models import Permission
+from django.core import mail
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, connection, transaction
+
+from accounts import customers, members
+from accounts.models import Customer, Invitation, Member
+from accounts.roles import ADMIN, SUPPORT
+from crm_billing import outbox
+from tests.factories import NOON, UserFactory, member_of, open_customer, owner_of, staff
+
+pytestmark = pytest.mark.django_db
+
+LATER = NOON + timedelta(days=1)
+
+
+def invite(customer, email="new@example.com", role="FINANCE", at=NOON, by=None):
+    return members.invite(
+        customer_id=customer.pk, email=email, role=role, at=at, by=by or owner_of(customer)
+    )
+
+
+def member(customer, user):
+    return Member.objects.get(customer=customer, user=user)
+
+
+class TestInvite:
+    def test_mails_a_link_that_leads_to_the_invitation(self, settings):
+        customer = open_customer(locale="en", time_zone="UTC")
+        invitation = invite(customer, " New@Example.com ")
+        outbox.relay(at=NOON)
+
+        (message,) = mail.outbox
+        token = members.token_of(invitation)
+        assert message.to == ["new@example.com"]
+        assert f"{settings.SITE_URL}/invitations/{token}/" in message.body
+        assert token in message.alternatives[0].content
+        assert "晨星科技" in message.subject and "Finance" in message.body
+        assert members.find_invitation(token) == invitation
+        assert invitation.expires_at == NOON + timedelta(days=7)
+
+    def test_keeps_the_token_out_of_every_table(self):
+        invitation = invite(open_customer())
+        token = members.token_of(invitation)
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT payload::text FROM crm_billing_outbox")
+            stored = str(cursor.fetchall())
+            cursor.execute("SELECT row_to_json(i)::text FROM accounts_invitation i")
+            stored += str(cursor.fetchall())
+        assert token not in stored and invitation.token_sha256 in stored
+
+    def test_mails_nothing_when_it_was_revoked_first(self):
+        customer = open_customer()
+        invitation = invite(customer)
+        members.revoke(invitation_id=invitation.pk, at=NOON, by=owner_of(customer))
+        outbox.relay(at=NOON)
+        assert not mail.outbox
+
+    @pytest.mark.parametrize("role", ["FINANCE", "VIEWER"])
+    def test_refuses_members_who_are_no_owners(self, role):
+        customer = open_customer()
+        with pytest.raises(customers.NotAllowed):
+            invite(customer, by=member_of(customer, role))
+
+    def test_refuses_strangers_and_staff_without_the_permission(self):
+        customer = open_customer()
+        for person in (UserFactory(), owner_of(open_customer()), staff("FINANCE_MAKER")):
+            with pytest.raises(customers.NotAllowed):
+                invite(customer, by=person)
+        assert invite(customer, by=staff(SUPPORT))
+
+    def test_refuses_members_and_the_invited(self):
+        customer = open_customer()
+        viewer = member_of(customer)
+        with pytest.raises(members.AlreadyMember):
+            invite(customer, viewer.email.upper())
+        invite(customer)
+        with pytest.raises(members.AlreadyInvited):
+            invite(customer, "NEW@example.com")
+
+    def test_replaces_an_expired_invitation(self):
+        customer = open_customer()
+        first = invite(customer)
+        second = invite(customer, at=NOON + timedelta(days=8))
+        first.refresh_from_db()
+        assert first.revoked_at and not second.revoked_at
+
+    def test_refuses_unknown_roles_and_malformed_addresses(self):
+        customer = open_customer()
+        with pytest.raises(members.UnknownRole):
+            invite(customer, role="BOSS")
+        with pytest.raises(ValidationError):
+            invite(customer, email="not an address")
+
+    def test_stops_at_the_daily_limit(self, monkeypatch):
+        monkeypatch.setattr(members, "DAILY_LIMIT", 2)
+        customer = open_customer()
+        invite(customer, "a@example.com")
+        invite(customer, "b@example.com")
+        with pytest.raises(members.TooManyInvitations):
+            invite(customer, "c@example.com")
+        assert invite(customer, "c@example.com", at=NOON + timedelta(days=1))
+
+    def test_refuses_closed_customers(self):
+        customer = open_customer()
+        Customer.objects.update(status="CLOSED")
+        with pytest.raises(customers.CustomerClosed):
+            invite(customer)
+
+
+class TestAccept:
+    def test_makes_the_invited_person_a_member(self):
+        customer = open_customer()
+        invitation = invite(customer, "new@example.com", "FINANCE")
+        person = UserFactory(email="new@example.com")
+        made = members.accept(invitation_id=invitation.pk, at=LATER, by=person)
+        assert (made.customer, made.role, made.created_at) == (customer, "FINANCE", LATER)
+        invitation.refresh_from_db()
+        assert (invitation.accepted_at, invitation.accepted_by) == (LATER, person)
+
+    def test_works_once(self):
+        customer = open_customer()
+        invitation = invite(customer)
+        person = UserFactory(email="new@example.com")
+        made = members.accept(invitation_id=invitation.pk, at=LATER, by=person)
+        members.remove(member_id=made.pk, at=LATER, by=owner_of(customer))
+        with pytest.raises(members.InvitationInvalid):
+            members.accept(invitation_id=invitation.pk, at=LATER, by=person)
+
+    def test_refuses_other_people_even_with_the_token(self):
+        invitation = invite(open_customer())
+        with pytest.raises(members.InvitationForAnother):
+            members.accept(invitation_id=invitation.pk, at=LATER, by=UserFactory())
+        assert Member.objects.count() == 1
+
+    def test_refuses_an_address_that_was_never_proved(self):
+        invitation = invite(open_customer())
+        person = UserFactory(email="new@example.com")
+        person.emailaddress_set.update(verified=False)
+        with pytest.raises(members.InvitationForAnother):
+            members.accept(invitation_id=invitation.pk, at=LATER, by=person)
+
+    def test_refuses_after_seven_days_and_when_revoked(self):
+        customer = open_customer()
+        late, revoked = invite(customer, "a@example.com"), invite(customer, "b@example.com")
+        with pytest.raises(members.InvitationInvalid):
+            members.accept(
+                invitation_id=late.pk,
+                at=NOON + timedelta(days=7),
+                by=UserFactory(email="a@example.com"),
+            )
+        members.revoke(invitation_id=revoked.pk, at=NOON, by=owner_of(customer))
+        with pytest.raises(members.InvitationInvalid):
+            members.accept(
+                invitation_id=revoked.pk, at=LATER, by=UserFactory(email="b@example.com")
+            )
+
+    def test_refuses_who_joined_meanwhile(self):
+        customer = open_customer()
+        invitation = invite(customer)
+        person = member_of(customer, email="new@example.com")
+        with pytest.raises(members.AlreadyMember):
+            members.accept(invitation_id=invitation.pk, at=LATER, by=person)
+
+
+class TestRevoke:
+    def test_refuses_what_is_over(self):
+        customer = open_customer()
+        invitation = invite(customer)
+        members.revoke(invitation_id=invitation.pk, at=NOON, by=owner_of(customer))
+        with pytest.raises(members.InvitationInvalid):
+            members.revoke(invitation_id=invitation.pk, at=NOON, by=owner_of(customer))
+
+    def test_refuses_people_who_are_no_owners(self):
+        customer = open_customer()
+        invitation = invite(customer)
+        with pytest.raises(customers.NotAllowed):
+            members.revoke(invitation_id=invitation.pk, at=NOON, by=member_of(customer, "FINANCE"))
+
+
+class TestChangeRole:
+    def test_gives_another_role(self):
+        customer = open_customer()
+        viewer = member_of(customer)
+        changed = members.change_role(
+            member_id=member(customer, viewer).pk, role="OWNER", at=NOON, by=owner_of(customer)
+        )
+        assert changed.role == "OWNER"
+
+    def test_keeps_the_last_owner(self):
+        customer = open_customer()
+        owner = owner_of(customer)
+        with pytest.raises(members.LastOwner):
+            members.change_role(
+                member_id=member(customer, owner).pk, role="VIEWER", at=NOON, by=owner
+            )
+
+    def test_refuses_unknown_roles(self):
+        customer = open_customer()
+        viewer = member_of(customer)
+        with pytest.raises(members.UnknownRole):
+            members.change_role(
+                member_id=member(customer, viewer).pk, role="X", at=NOON, by=owner_of(customer)
+            )
+
+    def test_refuses_people_who_are_no_owners(self):
+        customer = open_customer()
+        finance = member_of(customer, "FINANCE")
+        for person in (finance, owner_of(open_customer()), staff(SUPPORT)):
+            with pytest.raises(customers.NotAllowed):
+                members.change_role(
+                    member_id=member(customer, finance).pk, role="OWNER", at=NOON, by=person
+                )
+        assert members.change_role(
+            member_id=member(customer, finance).pk, role="OWNER", at=NOON, by=staff(ADMIN)
+        )
+
+
+class TestRemove:
+    def test_lets_everybody_leave_but_the_last_owner(self):
+        customer = open_customer()
+        owner, viewer = owner_of(customer), member_of(customer)
+        members.remove(member_id=member(customer, viewer).pk, at=NOON, by=viewer)
+        with pytest.raises(members.LastOwner):
+            members.remove(member_id=member(customer, owner).pk, at=NOON, by=owner)
+        assert [m.user for m in customer.members.all()] == [owner]
+
+    def test_refuses_members_who_are_no_owners(self):
+        customer = open_customer()
+        with pytest.raises(customers.NotAllowed):
+            members.remove(
+                member_id=member(customer, owner_of(customer)).pk,
+                at=NOON,
+                by=member_of(customer, "FINANCE"),
+            )
+
+
+class TestLastOwner:
+    """
+    The database says it too, whoever writes.
+    """
+
+    @pytest.mark.parametrize(
+        "sql", ["DELETE FROM accounts_member", "UPDATE accounts_member SET role = 'VIEWER'"]
+    )
+    def test_is_kept_by_the_database(self, sql):
+        open_customer()
+        with (
+            pytest.raises(IntegrityError, match="without an owner"),
+            transaction.atomic(),
+            connection.cursor() as cursor,
+        ):
+            cursor.execute(sql)
+            cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+
+    def test_may_change_hands_within_a_transaction(self):
+        customer = open_customer()
+        owner, viewer = owner_of(customer), member_of(customer)
+        with connection.cursor() as cursor:
+            Member.objects.filter(user=owner).update(role="VIEWER")
+            Member.objects.filter(user=viewer).update(role="OWNER")
+            cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+
+    @pytest.mark.django_db(transaction=True)
+    @pytest.mark.parametrize("way", ["command", "sql"])
+    def test_survives_two_owners_removing_each_other_at_once(self, way):
+        customer = open_customer()
+        one = owner_of(customer)
+        two = member_of(customer, "OWNER")
+        barrier, refusals = Barrier(2), []
+
+        def by_command(victim, by):
+            members.remove(member_id=member(customer, victim).pk, at=NOON, by=by)
+
+        def by_sql(victim, by):
+            with transaction.atomic():
+                Member.objects.filter(user=victim).delete()
+
+        def act(victim, by):
+            try:
+                barrier.wait(5)
+                (by_command if way == "command" else by_sql)(victim, by)
+            except (members.LastOwner, customers.NotAllowed, IntegrityError) as refusal:
+                refusals.append(refusal)
+            finally:
+                connection.close()
+
+        threads = [Thread(target=act, args=pair) for pair in ((one, two), (two, one))]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(20)
+
+        assert len(refusals) == 1
+        assert customer.members.filter(role="OWNER").count() == 1
+
+
+class TestAdminPermission:
+    def test_alone_is_not_enough_without_being_staff(self):
+        customer = open_customer()
+        person = UserFactory()
+        person.user_permissions.add(Permission.objects.get(codename="add_invitation"))
+        with pytest.raises(customers.NotAllowed):
+            invite(customer, by=person)
+        assert not Invitation.objects.exists()
