@@ -1,4 +1,5 @@
 from crm_billing import embedded
+from tests.fake_gateway import fake_gateway, sandbox_keys  # noqa: F401
 
 
 def pytest_configure(config):

@@ -84,11 +84,11 @@ class Notifier:
 
     def announce(self, notification: Notification, *, copies: int = 1, delay: float = 0) -> None:
         """
-        Deliver news `copies` times at once; the first copy is tried again until it is accepted.
+        Deliver news `copies` times at once; each copy is tried again until it is accepted.
         """
         self.notifications.append(notification)
-        for copy in range(copies):
-            self.later(delay, lambda first=copy == 0: self._try(notification, 0, again=first))
+        for _ in range(copies):
+            self.later(delay, lambda: self._try(notification, 0))
 
     def later(self, seconds: float, action: Callable[[], None]) -> None:
         """Do something in a thread of the pool after `seconds`."""
@@ -122,7 +122,7 @@ class Notifier:
         except Exception:
             log.exception("a scheduled action failed")
 
-    def _try(self, notification: Notification, tries: int, *, again: bool) -> None:
+    def _try(self, notification: Notification, tries: int) -> None:
         delivery = self._deliver(notification)
         notification.deliveries.append(delivery)
         log.info(
@@ -131,10 +131,10 @@ class Notifier:
             notification.status,
             "accepted" if delivery.accepted else delivery.answer[:80] or delivery.status,
         )
-        if again and not delivery.accepted and tries < len(self.retry_seconds):
+        if not delivery.accepted and tries < len(self.retry_seconds):
             self.later(
                 self.retry_seconds[tries],
-                lambda: self._try(notification, tries + 1, again=True),
+                lambda: self._try(notification, tries + 1),
             )
 
     def _deliver(self, notification: Notification) -> Delivery:

@@ -76,7 +76,7 @@ class FakeGateway:
         threading.Thread(target=self.serve, name="fake-gateway", daemon=True).start()
 
     def serve(self) -> None:
-        self._server.serve_forever(poll_interval=0.1)
+        self._server.serve_forever(poll_interval=0.02)
 
     def stop(self) -> None:
         """Finish quickly: end delayed answers and deliveries, close the port."""

@@ -4,7 +4,6 @@ RSA keys of the sandbox: reading them, naming them, and making a pair of pairs f
 Nothing secret is in the repository: a demo makes its keys once, in its own directory.
 """
 
-import contextlib
 import hashlib
 import os
 import shutil
@@ -45,9 +44,11 @@ def ensure(directory: Path) -> DemoKeys:
     try:
         for side in _SIDES:
             _write_pair(fresh, side)
-        # Refused when the other process was faster; then its keys are the keys.
-        with contextlib.suppress(OSError):
-            fresh.rename(directory)
+        fresh.rename(directory)
+    except OSError:
+        # Refused when another process was faster; then its keys are the keys.
+        if not directory.is_dir():
+            raise
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
     return found
