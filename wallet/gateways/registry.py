@@ -12,7 +12,7 @@ from crm_billing.errors import DomainError
 from wallet.gateways.base import Gateway
 from wallet.gateways.sandbox.gateway import SandboxGateway
 
-PROVIDERS = {SandboxGateway.code: SandboxGateway}
+PROVIDERS: dict[str, type[SandboxGateway]] = {SandboxGateway.code: SandboxGateway}
 """Every provider shipped, by code."""
 
 _built: dict[str, tuple[Mapping[str, Any], Gateway]] = {}
@@ -31,10 +31,9 @@ def get(code: str) -> Gateway:
     options = settings.GATEWAYS.get(code)
     if options is None or code not in PROVIDERS:
         raise UnknownGateway(_("This payment method is not available."), gateway=code)
-    known = _built.get(code)
-    if known is None or known[0] != options:
-        known = _built[code] = (dict(options), PROVIDERS[code](**options))
-    return known[1]
+    if code not in _built or _built[code][0] != options:
+        _built[code] = (dict(options), PROVIDERS[code](**options))
+    return _built[code][1]
 
 
 def enabled() -> list[Gateway]:

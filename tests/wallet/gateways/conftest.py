@@ -5,10 +5,14 @@ from threading import Thread
 from time import monotonic, sleep
 from typing import Any
 
+import httpx
 import pytest
 from djmoney.money import Money
 
 from wallet.gateways.base import PaymentOrder, RefundOrder
+
+http = httpx.Client(trust_env=False)
+"""The payer's browser."""
 
 NUMBER = "TU20261122ABCDEFGH"
 

@@ -3,12 +3,11 @@ import io
 import json
 from datetime import timedelta
 
-import httpx
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from djmoney.money import Money
 
-from tests.wallet.gateways.conftest import NUMBER, eventually, now, order, refund
+from tests.wallet.gateways.conftest import NUMBER, eventually, http, now, order, refund
 from wallet.gateways.base import (
     ActionKind,
     BadCallback,
@@ -42,9 +41,9 @@ class TestRoundTrip:
         assert action.kind is ActionKind.REDIRECT
         assert status(gateway) is PaymentStatus.PENDING
 
-        page = httpx.get(action.url)
+        page = http.get(action.url)
         assert page.status_code == 200 and "¥100.00" in page.text and NUMBER in page.text
-        paid = httpx.post(action.url, data={"do": "pay"})
+        paid = http.post(action.url, data={"do": "pay"})
         assert paid.status_code == 303
         assert paid.headers["Location"] == f"{wanted.return_url}&number={NUMBER}"
 

@@ -50,7 +50,8 @@ class Dropped(Exception):
     """Close the connection without an answer."""
 
 
-BROKEN = {"status": 502, "content_type": "text/html", "raw": True}
+def _broken() -> Answer:
+    return Answer(502, b"<h1>502 Bad Gateway</h1>", "text/html", raw=True)
 
 
 def with_faults(
@@ -73,12 +74,12 @@ def with_faults(
     if asked("refused") is not None:
         raise Refused("REFUSED_ON_REQUEST", "The fake gateway was told to refuse this.", 403)
     if asked("5xx") is not None:
-        return Answer(body=b"<h1>502 Bad Gateway</h1>", **BROKEN)
+        return _broken()
     if asked("lost") is not None:
         raise Dropped
     answer = accept()
     if asked("5xx_after_accept") is not None:
-        return Answer(body=b"<h1>502 Bad Gateway</h1>", **BROKEN)
+        return _broken()
     if (seconds := asked("timeout")) is not None:
         stopping.wait(seconds)
         raise Dropped

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import httpx
+from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 from djmoney.money import Money
 
@@ -56,7 +57,7 @@ class SandboxGateway:
     """
 
     code = "sandbox"
-    label = _("Sandbox payment")
+    label: str | Promise = _("Sandbox payment")
     currencies: tuple[str, ...] = ("CNY", "USD", "EUR", "JPY", "KWD")
 
     def __init__(
