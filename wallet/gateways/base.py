@@ -5,7 +5,7 @@ Commands record their intent, commit, call a gateway, and record the answer. A c
 three ways: it returns, it raises GatewayRefused (a definite no), or it raises GatewayUnknown (the
 outcome must be asked for again; never treat it as failed).
 
-source: docs/adr on gateways | D§3.4, money.md §5
+source: docs/adr/0010-gateways.md | D§3.4, money.md §5
 """
 
 import re

@@ -104,6 +104,6 @@ font-weight:600;font-size:18px;min-height:54px}
 .plain button{border-color:transparent;color:var(--soft);margin-top:8px}
 .grid{display:grid;grid-template-columns:repeat(auto-fit,minmax(210px,1fr));gap:10px}
 .trouble{display:flex;gap:8px;flex-direction:column}
-.trouble button{font-size:14px}
+.trouble button{font-size:14px;flex:1 0 auto}
 select option{color:#17202e;background:#fff}
 """
