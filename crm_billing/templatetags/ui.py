@@ -23,7 +23,7 @@ from django.utils.timesince import timesince, timeuntil
 from django.utils.translation import gettext as _
 from djmoney.money import Money
 
-from crm_billing import icons, states
+from crm_billing import icons, states, user_agents
 from crm_billing.money import exponent, from_minor
 
 register = template.Library()
@@ -219,3 +219,7 @@ def shape(field: BoundField) -> str:
             return "password"
         case _:
             return "line"
+
+
+register.filter("browser", user_agents.name)
+register.filter("on_phone", user_agents.on_phone)

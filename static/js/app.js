@@ -187,6 +187,7 @@
   unveil(document);
   setInterval(tick, 1000);
   document.querySelector("[data-focus]")?.focus();
+  document.querySelector(".manage-nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
 
   document.addEventListener("htmx:load", (event) => unveil(event.target));
   document.addEventListener("htmx:responseError", () => say(body.dataset.textFailed));
