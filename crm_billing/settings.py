@@ -24,6 +24,7 @@ environ.Env.read_env(BASE_DIR / ".env")
 DEBUG = env("DEBUG")
 DEMO = env("DEMO")  # a local run with demo data, mail catcher and fake gateway
 LOCAL = DEBUG or DEMO  # plain http on this machine
+CRASH = env("CRASH", default="") if LOCAL else ""  # tests die here (crm_billing.crash)
 SECRET_KEY = env("SECRET_KEY", default="") or embedded.secret_key()
 ALLOWED_HOSTS = env("ALLOWED_HOSTS") or ["localhost", "127.0.0.1", "[::1]", "testserver"]
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
@@ -231,7 +232,12 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "unacked_restore_throttle": 1,
     "global_keyprefix": "crm:",
     "socket_timeout": 30,
-    "socket_connect_timeout": 5,
+    "socket_connect_timeout": 2,
+    # a page that cannot reach the broker gives up the hint at once; the sweep finds the errand
+    "max_retries": 1,
+    "interval_start": 0,
+    "interval_step": 0,
+    "interval_max": 0,
     "socket_keepalive": True,
     "health_check_interval": 25,
 }
@@ -281,7 +287,6 @@ REST_FRAMEWORK = {
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
     "DEFAULT_THROTTLE_CLASSES": ["accounts.api_keys.ApiKeyThrottle"],
     "DEFAULT_THROTTLE_RATES": {"api_key": env("API_RATE", default="600/min")},
-    "PAGE_SIZE": 50,
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "CRM billing portal API",
