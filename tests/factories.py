@@ -3,8 +3,9 @@ Rows a test starts from. People and catalogue rows are built directly;
 money only ever arrives through the ledger, so every test starts with honest books.
 """
 
+import itertools
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import factory
 from allauth.account.models import EmailAddress
@@ -12,14 +13,18 @@ from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
 from allauth.mfa.totp.internal.auth import TOTP, format_hotp_value, hotp_value
 from django.contrib.auth.models import Group
 from django.test import Client
+from djmoney.money import Money
 from factory.django import DjangoModelFactory
 
 from accounts import customers
 from accounts.models import Customer, Member, User
+from wallet import lots, queries
 
 NOON = datetime(2025, 3, 1, 12, tzinfo=UTC)
 PASSWORD = "correct horse battery staple"
 TOTP_SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
+
+_serial = itertools.count(1)
 
 # People
 
@@ -101,3 +106,50 @@ def sign_in_staff(client: Client, user: User, *, recently: bool = True) -> Clien
     session["account_authentication_methods_user"] = str(user.pk)
     session.save()
     return client
+
+
+# Money
+
+
+def cny(amount: str | int) -> Money:
+    return Money(amount, "CNY")
+
+
+def fund(customer: Customer, principal: str = "100.00", *, bonus: str = "", at=NOON) -> Customer:
+    """
+    Credit a customer's wallet as goodwill; `bonus` comes with 30 days to live.
+    """
+    lots.grant(
+        customer=customer,
+        amount=cny(principal),
+        kind="PRINCIPAL",
+        origin="GOODWILL",
+        reference=f"fund:{customer.pk}:{next(_serial)}",
+        at=at,
+    )
+    if bonus:
+        lots.grant(
+            customer=customer,
+            amount=cny(bonus),
+            kind="BONUS",
+            origin="PROMOTION",
+            reference=f"fund:{customer.pk}:{next(_serial)}",
+            at=at,
+            expires_at=at + timedelta(days=30),
+        )
+    return customer
+
+
+def funded_customer(principal: str = "100.00", *, bonus: str = "", **fields) -> Customer:
+    """
+    Return a new customer with money in its wallet.
+    """
+    return fund(open_customer(**fields), principal, bonus=bonus)
+
+
+def balances(customer: Customer) -> tuple[str, str, str]:
+    """
+    Return principal, bonus and held as plain decimals, for one-line assertions.
+    """
+    now = queries.balance(customer)
+    return tuple(str(part.amount) for part in (now.principal, now.bonus, now.held))

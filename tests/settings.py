@@ -15,3 +15,6 @@ PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 STORAGES = STORAGES | {  # noqa: F405
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
 }
+
+# Runs beside each other do not meet: each has a database of its own, named after its process.
+DATABASES["default"]["TEST"] = {"NAME": f"test_{os.environ.get('TEST_RUN', os.getpid())}"}  # noqa: F405
