@@ -1,0 +1,325 @@
+"""
+What PostgreSQL refuses whoever asks: each rule by raw SQL, as a bug or a person at psql would.
+"""
+
+import pytest
+from django.db import DatabaseError, connection, transaction
+
+from tests.factories import NOON, balances, cny, funded_customer, open_customer
+from wallet import chart, holds, ledger, spending
+from wallet.models import JournalEntry, LedgerAccount, Lot
+from wallet.states import TRANSITIONS
+
+pytestmark = pytest.mark.django_db
+
+
+def refused(sql: str, *params) -> str:
+    """
+    Run SQL that must fail at once or at COMMIT; return the name of the rule that refused it.
+    """
+    with pytest.raises(DatabaseError) as error, transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute(sql, params or None)
+        connection.check_constraints()
+    return error.value.__cause__.diag.constraint_name
+
+
+def new_entry(customer=None, kind="TRANSFER", reference="x") -> str:
+    return (
+        "INSERT INTO wallet_journalentry"
+        " (reference, kind, description, customer_id, occurred_at, content_sha256)"
+        f" VALUES ('{reference}', '{kind}', 'x', {customer.pk if customer else 'NULL'}, now(), '')"
+        " RETURNING id"
+    )
+
+
+def posting(account, amount, balance="NULL", version="NULL", entry="(SELECT id FROM e)") -> str:
+    return f"({entry}, {account.pk}, '{account.currency}', {amount}, {balance}, {version})"
+
+
+def insert(entry: str, *postings: str) -> str:
+    return (
+        f"WITH e AS ({entry}) INSERT INTO wallet_posting"
+        " (entry_id, account_id, currency, amount_minor, balance_after_minor, account_version)"
+        f" VALUES {', '.join(postings)}"
+    )
+
+
+@pytest.fixture
+def spent():
+    return chart.system("SPENT", "CNY")
+
+
+@pytest.fixture
+def suspense():
+    return chart.system("SUSPENSE", "CNY")
+
+
+class TestEntries:
+    def test_without_postings_are_refused(self):
+        assert refused(new_entry()) == "wallet_entry_balances"
+
+    def test_with_one_posting_are_refused(self, spent):
+        with pytest.raises(DatabaseError) as error, transaction.atomic():
+            self.write(new_entry(), spent, [(spent, 5)])
+        assert error.value.__cause__.diag.constraint_name == "wallet_entry_balances"
+
+    def test_that_do_not_sum_to_zero_are_refused(self, spent, suspense):
+        with pytest.raises(DatabaseError) as error, transaction.atomic():
+            self.write(new_entry(), spent, [(spent, 5), (suspense, -4)])
+        assert error.value.__cause__.diag.constraint_name == "wallet_entry_balances"
+
+    def test_that_balance_only_across_currencies_are_refused(self, spent):
+        usd = chart.system("SPENT", "USD")
+        with pytest.raises(DatabaseError) as error, transaction.atomic():
+            self.write(new_entry(), spent, [(spent, 5), (usd, -5)])
+        assert error.value.__cause__.diag.constraint_name == "wallet_entry_balances"
+
+    def test_that_move_another_customers_money_are_refused(self, spent):
+        owner, stranger = funded_customer("10.00"), open_customer()
+        principal = chart.wallet_accounts(owner, "CNY")["PRINCIPAL"]
+        with pytest.raises(DatabaseError) as error, transaction.atomic():
+            with connection.cursor() as cursor:
+                cursor.execute(
+                    "UPDATE wallet_ledgeraccount SET balance_minor = 900, version = 2 WHERE id = %s",
+                    [principal.pk],
+                )
+            self.write(new_entry(stranger), spent, [(principal, 100, 900, 2), (spent, -100)])
+        assert error.value.__cause__.diag.constraint_name == "wallet_entry_concerns_one_customer"
+
+    def test_charges_of_a_frozen_customer_are_refused(self, spent):
+        customer = funded_customer("10.00")
+        type(customer).objects.filter(pk=customer.pk).update(status="FROZEN")
+        principal = chart.wallet_accounts(customer, "CNY")["PRINCIPAL"]
+        with pytest.raises(DatabaseError) as error, transaction.atomic():
+            ledger.post(
+                reference="x",
+                kind="SPEND",
+                description="x",
+                postings={principal.pk: cny("1"), spent.pk: cny("-1")},
+                occurred_at=NOON,
+            )
+            connection.check_constraints()
+        rule = error.value.__cause__.diag.constraint_name
+        assert rule == "wallet_frozen_customer_spends_nothing"
+
+    def test_reversals_that_are_no_mirror_are_refused(self, spent, suspense):
+        original = ledger.post(
+            reference="o",
+            kind="TRANSFER",
+            description="x",
+            postings={spent.pk: cny("1"), suspense.pk: cny("-1")},
+            occurred_at=NOON,
+        )
+        entry = new_entry(kind="REVERSAL").replace(
+            "content_sha256)", "content_sha256, reverses_id)"
+        )
+        entry = entry.replace("'')", f"'', {original.pk})")
+        with pytest.raises(DatabaseError) as error, transaction.atomic():
+            self.write(entry, spent, [(spent, -2), (suspense, 2)])
+        assert error.value.__cause__.diag.constraint_name == "wallet_reversal_mirrors_its_entry"
+
+    def write(self, entry, spent, lines):
+        with connection.cursor() as cursor:
+            cursor.execute(entry)
+            [entry_id] = cursor.fetchone()
+            cursor.execute(
+                "INSERT INTO wallet_posting (entry_id, account_id, currency, amount_minor,"
+                " balance_after_minor, account_version) VALUES "
+                + ", ".join(posting(*line, entry=entry_id) for line in lines)
+            )
+        connection.check_constraints()
+
+
+class TestPostings:
+    def test_may_not_join_an_entry_of_another_transaction(self, spent, suspense):
+        # the test runs in one transaction, so the entry is given an older one
+        ledger.post(
+            reference="o",
+            kind="TRANSFER",
+            description="x",
+            postings={spent.pk: cny("1"), suspense.pk: cny("-1")},
+            occurred_at=NOON,
+        )
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SET session_replication_role = replica;"
+                "UPDATE wallet_journalentry SET xid = '3'::xid8;"
+                "SET session_replication_role = DEFAULT"
+            )
+        third = chart.system("EXPIRED", "CNY")
+        entry_id = JournalEntry.objects.get().pk
+        fourth = chart.system("ADJUSTMENT", "CNY")
+        assert (
+            refused(
+                "INSERT INTO wallet_posting (entry_id, account_id, currency, amount_minor) VALUES"
+                f" ({entry_id}, {third.pk}, 'CNY', 5), ({entry_id}, {fourth.pk}, 'CNY', -5)"
+            )
+            == "wallet_posting_joins_only_a_new_entry"
+        )
+
+    def test_must_continue_the_running_balance(self, spent):
+        customer = funded_customer("10.00")
+        principal = chart.wallet_accounts(customer, "CNY")["PRINCIPAL"]
+        for balance, version in [(900, 3), (901, 2), (900, 1)]:
+            with pytest.raises(DatabaseError), transaction.atomic():
+                with connection.cursor() as cursor:
+                    cursor.execute(
+                        "UPDATE wallet_ledgeraccount SET balance_minor = 900, version = 2"
+                        " WHERE id = %s",
+                        [principal.pk],
+                    )
+                TestEntries().write(
+                    new_entry(customer), spent, [(principal, 100, balance, version), (spent, -100)]
+                )
+
+    def test_of_zero_are_refused(self, spent, suspense):
+        with pytest.raises(DatabaseError) as error, transaction.atomic():
+            TestEntries().write(new_entry(), spent, [(spent, 0), (suspense, 0)])
+        assert error.value.__cause__.diag.constraint_name == "wallet_posting_nonzero"
+
+    def test_in_another_currency_than_the_account_are_refused(self, spent, suspense):
+        usd = LedgerAccount(pk=spent.pk, currency="USD")
+        with pytest.raises(DatabaseError) as error, transaction.atomic():
+            TestEntries().write(new_entry(), spent, [(usd, 5), (suspense, -5)])
+        assert (
+            error.value.__cause__.diag.constraint_name == "wallet_posting_currency_is_its_accounts"
+        )
+
+
+class TestTheJournal:
+    @pytest.mark.parametrize(
+        "sql",
+        [
+            "UPDATE wallet_posting SET amount_minor = 2",
+            "DELETE FROM wallet_posting",
+            "TRUNCATE wallet_posting CASCADE",
+            "UPDATE wallet_journalentry SET description = 'other'",
+            "DELETE FROM wallet_journalentry",
+            "TRUNCATE wallet_journalentry CASCADE",
+            "UPDATE wallet_lotuse SET amount_minor = 2",
+            "DELETE FROM wallet_lotuse",
+            "DELETE FROM wallet_lot",
+            "DELETE FROM wallet_ledgeraccount",
+            "UPDATE wallet_walletpolicy SET max_topup_minor = 1",
+            "DELETE FROM wallet_sealblock",
+        ],
+    )
+    def test_is_append_only(self, sql):
+        customer = funded_customer("10.00")
+        spending.spend(customer=customer, amount=cny("1"), reference="1", description="x", at=NOON)
+        connection.check_constraints()
+        assert refused(sql).endswith(("_append_only", "_stays"))
+        assert balances(customer) == ("9.00", "0.00", "0.00")
+
+    def test_is_not_written_while_money_is_frozen(self, spent, suspense):
+        with connection.cursor() as cursor:
+            cursor.execute("INSERT INTO wallet_freeze (reason, at) VALUES ('x', now())")
+        with pytest.raises(ledger.MoneyFrozen):
+            ledger.post(
+                reference="o",
+                kind="TRANSFER",
+                description="x",
+                postings={spent.pk: cny("1"), suspense.pk: cny("-1")},
+                occurred_at=NOON,
+            )
+
+
+class TestBalances:
+    @pytest.mark.parametrize(
+        ("change", "rule"),
+        [
+            ("balance_minor = 1001", "wallet_account_shows_its_last_posting"),
+            ("version = 7", "wallet_account_shows_its_last_posting"),
+            ("balance_minor = -1", "wallet_account_covers_minimum_and_holds"),
+            ("held_minor = 1001", "wallet_account_covers_minimum_and_holds"),
+            ("held_minor = -1", "wallet_account_covers_minimum_and_holds"),
+            ("balance_minor = NULL", "wallet_account_caches_iff_customer"),
+            ("sign = 1", "wallet_ledgeraccount_fixed"),
+            ("currency = 'USD'", "wallet_ledgeraccount_fixed"),
+            ("customer_id = NULL", "wallet_ledgeraccount_fixed"),
+        ],
+    )
+    def test_are_not_edited(self, change, rule):
+        customer = funded_customer("10.00")
+        account = chart.wallet_accounts(customer, "CNY")["PRINCIPAL"]
+        connection.check_constraints()
+        assert refused(f"UPDATE wallet_ledgeraccount SET {change} WHERE id = {account.pk}") == rule
+
+
+class TestLots:
+    @pytest.mark.parametrize(
+        ("change", "rule"),
+        [
+            ("remaining_minor = -1", "wallet_lot_held_within_remaining_within_granted"),
+            ("remaining_minor = 2001", "wallet_lot_held_within_remaining_within_granted"),
+            ("held_minor = 2001", "wallet_lot_held_within_remaining_within_granted"),
+            ("granted_minor = 9000", "wallet_lot_fixed"),
+            ("refundable = true", "wallet_lot_fixed"),
+            ("expires_at = expires_at - interval '1 day'", "wallet_lot_lives_longer"),
+        ],
+    )
+    def test_keep_their_bounds(self, change, rule):
+        funded_customer("10.00", bonus="20.00")
+        lot = Lot.objects.get(kind="BONUS")
+        assert refused(f"UPDATE wallet_lot SET {change} WHERE id = {lot.pk}") == rule
+
+    def test_of_principal_never_expire(self):
+        funded_customer("10.00")
+        assert refused("UPDATE wallet_lot SET expires_at = now() + interval '1 year'") in (
+            "wallet_lot_principal_never_expires",
+            "wallet_lot_lives_longer",
+        )
+
+    def test_lie_in_an_account_of_their_customer(self):
+        funded_customer("10.00")
+        stranger = open_customer()
+        assert (
+            refused(
+                "INSERT INTO wallet_lot (customer_id, account_id, entry_id, kind, origin, currency,"
+                " granted_minor, remaining_minor, held_minor, granted_at, refundable)"
+                f" SELECT {stranger.pk}, account_id, entry_id, kind, origin, currency, 1, 1, 0,"
+                " now(), false FROM wallet_lot"
+            )
+            == "wallet_lot_lies_in_its_account"
+        )
+
+
+class TestHolds:
+    def test_of_a_customer_who_is_not_active_are_refused(self):
+        customer = funded_customer("10.00")
+        type(customer).objects.filter(pk=customer.pk).update(status="FROZEN")
+        assert (
+            refused(
+                "INSERT INTO wallet_hold (customer_id, reference, currency, amount_minor,"
+                " captured_minor, state, placed_at, expires_at)"
+                f" VALUES ({customer.pk}, 'x', 'CNY', 1, 0, 'OPEN', now(), now() + interval '1 d')"
+            )
+            == "wallet_hold_only_for_active_customers"
+        )
+
+    @pytest.mark.parametrize(
+        ("change", "rule"),
+        [
+            ("amount_minor = 1", "wallet_hold_fixed"),
+            ("captured_minor = 400", "wallet_hold_captured_iff_entry"),
+            ("state = 'CAPTURED', closed_at = now()", "wallet_hold_captured_iff_entry"),
+            ("state = 'RELEASED'", "wallet_hold_closed_at_iff_closed"),
+        ],
+    )
+    def test_are_not_edited(self, change, rule):
+        customer = funded_customer("10.00")
+        holds.place(customer=customer, amount=cny("4"), reference="x", at=NOON)
+        assert refused(f"UPDATE wallet_hold SET {change}") == rule
+
+
+@pytest.mark.parametrize("table", sorted(TRANSITIONS))
+def test_the_triggers_allow_the_same_states_as_python(table):
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT tgargs FROM pg_trigger WHERE tgname = %s",
+            [f"{table}_state_follows"],
+        )
+        [arguments] = cursor.fetchone()
+    pairs = {tuple(pair.split(">")) for pair in bytes(arguments).decode().split("\x00") if pair}
+    assert pairs == set(TRANSITIONS[table])
