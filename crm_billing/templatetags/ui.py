@@ -8,6 +8,7 @@ from decimal import Decimal
 from babel.numbers import get_currency_symbol
 from django import template
 from django.forms import (
+    BaseForm,
     BoundField,
     CheckboxInput,
     CheckboxSelectMultiple,
@@ -198,9 +199,18 @@ def control(field: BoundField) -> SafeString:
     worn = [dress, widget.attrs.get("class", ""), "is-invalid" if field.errors else ""]
     attrs = {"class": " ".join(filter(None, worn))}
     hint = widget.attrs.get("placeholder")
-    if hint is not None and str(hint) == str(field.label):
+    is_code = widget.attrs.get("autocomplete") == "one-time-code"
+    if hint is not None and (is_code or str(hint) == str(field.label)):
         attrs["placeholder"] = ""  # the label already says it
     return field.as_widget(attrs=attrs)
+
+
+@register.filter
+def has_hidden_errors(form: BaseForm) -> bool:
+    """
+    Say whether a field that is not drawn has an error, which must then be shown on top.
+    """
+    return any(field.errors for field in form.hidden_fields())
 
 
 @register.filter

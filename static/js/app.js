@@ -186,7 +186,7 @@
 
   unveil(document);
   setInterval(tick, 1000);
-  document.querySelector("[data-focus]")?.focus();
+  document.querySelector("[data-focus], main [aria-invalid=true]")?.focus();
   document.querySelector(".manage-nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
 
   document.addEventListener("htmx:load", (event) => unveil(event.target));
