@@ -36,39 +36,25 @@ def migrate(say: Say) -> None:
         call_command("migrate", interactive=False, verbosity=0)
 
 
-def collect_static(say: Say) -> None:
-    """Gather the static files under the names and in the forms whitenoise serves."""
+def collect_static(say: Say, told: dict[str, str]) -> None:
+    """Gather the static files as the children will look for them; nothing when none changed."""
     stamp = Path(settings.STATIC_ROOT) / ".collected"
-    seen = _fingerprint()
+    seen = _fingerprint(told)
     if stamp.exists() and stamp.read_text() == seen:
         return
     say("collecting static files")
-    call_command("collectstatic", interactive=False, clear=True, verbosity=0)
+    _manage(say, told, "collectstatic", "--no-input", "--clear", "--verbosity=0")
     stamp.write_text(seen)
 
 
 def seed(say: Say, told: dict[str, str]) -> None:
-    """Fill a database without customers with the demo's; the command runs as the children do."""
+    """Fill a database without customers with the demo's."""
     if "seed_demo" not in get_commands():
         return
     if apps.get_model("accounts", "Customer")._base_manager.exists():
         return
     say("making demo data")
-    options = [str(word) for option in DEMO.items() for word in option]
-    process = subprocess.Popen(
-        [sys.executable, place.CHECKOUT / "manage.py", "seed_demo", *options],
-        env=os.environ | told,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-    )
-    with process:
-        for line in process.stdout:  # type: ignore[union-attr]
-            say(line.rstrip())
-    if process.returncode:
-        raise PreparationFailed("The demo data could not be made; see above.")
+    _manage(say, told, "seed_demo", *(f"{option}={number}" for option, number in DEMO.items()))
 
 
 def logins() -> list[dict[str, str]]:
@@ -83,9 +69,31 @@ def logins() -> list[dict[str, str]]:
         return []
 
 
-def _fingerprint() -> str:
-    """One line that changes when a static file, the way they are stored, or Django does."""
-    digest = hashlib.sha256(f"{django.__version__} {settings.STORAGES['staticfiles']}".encode())
+def _manage(say: Say, told: dict[str, str], *words: str) -> None:
+    """Run a command of manage.py in the children's environment, which is not quite our own."""
+    process = subprocess.Popen(
+        [sys.executable, place.CHECKOUT / "manage.py", *words],
+        env=os.environ | told,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+    )
+    try:
+        for line in process.stdout:  # type: ignore[union-attr]
+            say(line.rstrip())
+        process.wait()
+    finally:
+        process.kill()
+    if process.returncode:
+        raise PreparationFailed(f"`manage.py {words[0]}` did not succeed; see above.")
+
+
+def _fingerprint(told: dict[str, str]) -> str:
+    """A text that changes when a static file, the way they are stored, or Django does."""
+    stored = settings.STORAGES["staticfiles"], "DEMO" in told
+    digest = hashlib.sha256(f"{django.__version__} {stored}".encode())
     for finder in get_finders():
         for path, storage in finder.list([]):
             stat = Path(storage.path(path)).stat()

@@ -54,7 +54,7 @@ class Command(BaseCommand):
                 told = processes.environment(ports, demo=demo)
                 with engines(say):
                     preparation.migrate(say)
-                    preparation.collect_static(say)
+                    preparation.collect_static(say, told)
                     if demo:
                         preparation.seed(say, told)
                     connections.close_all()
