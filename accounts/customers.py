@@ -175,7 +175,7 @@ def lock(customer_id: int) -> Customer:
     """
     Lock a customer until the transaction ends: the first lock of every command.
     """
-    return Customer.objects.select_for_update().get(pk=customer_id)
+    return Customer.objects.select_for_update(no_key=True).get(pk=customer_id)
 
 
 def require_active(customer: Customer) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import environ
 from csp.constants import NONE, SELF
 from django.utils.translation import gettext_lazy as _
+from whitenoise.compress import Compressor
 
 from crm_billing import embedded, logs
 
@@ -207,9 +208,13 @@ STORAGES = {
     "staticfiles": {
         "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
         if DEBUG
+        else "django.contrib.staticfiles.storage.ManifestStaticFilesStorage"
+        if LOCAL  # compressing takes a minute of CPU, for nothing on one machine
         else "whitenoise.storage.CompressedManifestStaticFilesStorage"
     },
 }
+# The fonts of our PDFs lie with the static files but are never served; packing them takes 30 s.
+WHITENOISE_SKIP_COMPRESS_EXTENSIONS = [*Compressor.SKIP_COMPRESS_EXTENSIONS, "ttf"]
 MEDIA_ROOT = env("MEDIA_ROOT", default=str(embedded.home() / "media"))
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2_621_440
 FILE_UPLOAD_MAX_MEMORY_SIZE = 2_621_440
@@ -261,6 +266,7 @@ CELERY_BEAT_SCHEDULE = {
     "expire-lots": {"task": "wallet.tasks.expire_lots", "schedule": 300.0},
     "seal-journal": {"task": "wallet.tasks.seal_journal", "schedule": 60.0},
     "check-books": {"task": "wallet.tasks.check_books", "schedule": 300.0},
+    "report-parked": {"task": "reports.tasks.report_parked", "schedule": 60.0},
 }
 OUTBOX_MAX_ATTEMPTS = env.int("OUTBOX_MAX_ATTEMPTS", default=8)
 
@@ -325,6 +331,7 @@ SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_AGE = 14 * 24 * 3600
 X_FRAME_OPTIONS = "DENY"
 BEHIND_PROXY = env.bool("BEHIND_PROXY", default=False)  # a proxy of ours sets X-Forwarded-Proto
+ALLAUTH_TRUSTED_PROXY_COUNT = 1 if BEHIND_PROXY else 0  # whose X-Forwarded-For counts
 if BEHIND_PROXY:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 

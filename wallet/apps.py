@@ -7,4 +7,5 @@ class WalletConfig(AppConfig):
     verbose_name = _("Wallet")
 
     def ready(self) -> None:
+        from wallet import receivers  # noqa: F401  registers the outbox's handlers
         from wallet.gateways import checks  # noqa: F401  registers the system checks

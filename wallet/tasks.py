@@ -6,7 +6,7 @@ from celery import shared_task
 from django.db import InterfaceError, InternalError, OperationalError
 from django.utils import timezone
 
-from wallet import books, holds, lots, seal
+from wallet import books, holds, lots, payments, seal, topups
 
 LOST_CONNECTION = (OperationalError, InterfaceError, InternalError)
 
@@ -29,3 +29,14 @@ def seal_journal() -> None:
 @shared_task(autoretry_for=LOST_CONNECTION, retry_backoff=True, max_retries=5)
 def check_books() -> None:
     books.check(at=timezone.now())
+
+
+@shared_task(autoretry_for=LOST_CONNECTION, retry_backoff=True, max_retries=5)
+def resolve_open_attempts() -> None:
+    payments.process_received(at=timezone.now())
+    payments.resolve_open(at=timezone.now())
+
+
+@shared_task(autoretry_for=LOST_CONNECTION, retry_backoff=True, max_retries=5)
+def expire_topups() -> None:
+    topups.expire_due(at=timezone.now())

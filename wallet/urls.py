@@ -1,5 +1,19 @@
 from django.urls import path
 
+from wallet.views import callbacks, topups
+
 app_name = "wallet"
 
-urlpatterns: list[path] = []
+urlpatterns = [
+    path("wallet/topups/", topups.topup_list, name="topup-list"),
+    path("wallet/topups/new/", topups.topup_new, name="topup-new"),
+    path("wallet/topups/new/summary/", topups.topup_summary, name="topup-summary"),
+    path("wallet/topups/<str:number>/", topups.topup_status, name="topup-status"),
+    path("wallet/topups/<str:number>/live/", topups.topup_live, name="topup-live"),
+    path("wallet/topups/<str:number>/return/", topups.topup_return, name="topup-return"),
+    path("wallet/topups/<str:number>/pay/", topups.pay_topup, name="topup-pay"),
+    path("wallet/topups/<str:number>/ask/", topups.ask_topup, name="topup-ask"),
+    path("wallet/topups/<str:number>/retry/", topups.retry_topup, name="topup-retry"),
+    path("wallet/topups/<str:number>/cancel/", topups.cancel_topup, name="topup-cancel"),
+    path("gateways/<slug:code>/callback/", callbacks.gateway_callback, name="gateway-callback"),
+]

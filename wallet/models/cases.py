@@ -18,7 +18,9 @@ class Case(models.Model):
         MERCHANT_MISMATCH = "MERCHANT_MISMATCH", _("Paid to another merchant")
         UNKNOWN_NUMBER = "UNKNOWN_NUMBER", _("No such top-up")
         SURPLUS = "SURPLUS", _("Paid more than once")
+        CONTRADICTION = "CONTRADICTION", _("Gateway contradicts itself")
         UNRESOLVED = "UNRESOLVED", _("Gateway gives no answer")
+        UNPROCESSED = "UNPROCESSED", _("Message could not be processed")
         BOOKS = "BOOKS", _("The books do not prove")
 
     class State(models.TextChoices):

@@ -1,0 +1,14 @@
+"""
+Errands of the wallet: run by the outbox's worker, after commit.
+"""
+
+from datetime import datetime
+from typing import Any
+
+from crm_billing import outbox
+from wallet import cases
+
+
+@outbox.handles("case.opened")
+def tell_of_case(payload: dict[str, Any], *, at: datetime) -> None:
+    cases.alarm(case_id=payload["case_id"])

@@ -1,0 +1,392 @@
+from datetime import datetime
+from urllib.parse import urlencode, urlsplit
+
+import segno
+import structlog
+from django.contrib import messages
+from django.core.cache import cache
+from django.core.exceptions import PermissionDenied
+from django.core.paginator import Paginator
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils import timezone, translation
+from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from djmoney.money import Money
+
+from accounts.http import PortalRequest, customer_required, may_top_up
+from crm_billing import money
+from crm_billing.errors import DomainError
+from wallet import payments, queries, topups
+from wallet.forms import TopUpFilterForm, TopUpForm
+from wallet.gateways.base import ActionKind, ClientAction
+from wallet.models import TopUp
+from wallet.views import story
+
+PAGE = 20
+ASK_EVERY_SECONDS = 5
+GO_NOW = "topup-go"  # session: the top-up whose next page goes on to the gateway
+
+log = structlog.get_logger(__name__)
+
+
+# Ordering
+
+
+@may_top_up
+@require_http_methods(["GET", "HEAD", "POST"])
+def topup_new(request: PortalRequest) -> HttpResponse:
+    """
+    Choose an amount, look at it once more, order. Each step is a form post of this one page.
+    """
+    at = timezone.now()
+    try:
+        limits = topups.limits(request.customer, at=at)
+    except topups.WrongCurrency as refusal:
+        return render(request, "wallet/topup_new.html", {"refusal": str(refusal)})
+    if request.method != "POST":
+        return _ask_amount(request, TopUpForm(limits=limits, initial=_wish(request)), limits)
+    form = TopUpForm(request.POST, limits=limits)
+    if not form.is_valid():
+        return _ask_amount(request, form, limits)
+    order = {
+        "customer": request.customer,
+        "amount": form.money,
+        "gateway": form.cleaned_data["gateway"],
+        "at": at,
+        "by": request.user,
+    }
+    try:
+        if "confirm" not in request.POST:
+            topups.check(**order)
+            return _ask_confirmation(request, form, limits)
+        topup = topups.start(**order, request_key=form.cleaned_data["request_key"])
+    except DomainError as refusal:
+        form.refuse(refusal)
+        return _ask_amount(request, form, limits)
+    return _go_and_pay(request, topup)
+
+
+def _wish(request: HttpRequest) -> dict[str, str]:
+    """
+    Take up what the reader entered before, when they come back from the confirmation.
+    """
+    wish = {name: request.GET[name][:40] for name in ("amount", "gateway") if name in request.GET}
+    return wish
+
+
+def _ask_amount(request: PortalRequest, form: TopUpForm, limits: topups.Limits) -> HttpResponse:
+    context = {
+        "form": form,
+        "limits": limits,
+        "symbol_of": limits.policy.currency,
+        "summary": _summary(form, limits),
+    }
+    status = 422 if form.errors else 200
+    return render(request, "wallet/topup_new.html", context, status=status)
+
+
+def _ask_confirmation(
+    request: PortalRequest, form: TopUpForm, limits: topups.Limits
+) -> HttpResponse:
+    amount, gateway = form.money, form.cleaned_data["gateway"]
+    wish = urlencode({"amount": money.plain(amount), "gateway": gateway})
+    context = {
+        "amount": amount,
+        "plain": money.plain(amount),
+        "capital": _capital(amount),
+        "gateway": gateway,
+        "gateway_label": story.gateway_label(gateway),
+        "request_key": form.cleaned_data["request_key"],
+        "after": limits.balance.available + amount,
+        "minutes": limits.policy.topup_minutes,
+        "back_url": f"{reverse('wallet:topup-new')}?{wish}",
+    }
+    return render(request, "wallet/topup_confirm.html", context)
+
+
+@may_top_up
+@require_GET
+def topup_summary(request: PortalRequest) -> HttpResponse:
+    """
+    Work out the balance after the amount being entered, for htmx.
+    """
+    try:
+        limits = topups.limits(request.customer, at=timezone.now())
+    except topups.WrongCurrency:
+        return HttpResponse(status=204)
+    form = TopUpForm(request.GET, limits=limits)
+    form.fields["gateway"].required = False
+    form.is_valid()
+    return render(request, "wallet/_topup_summary.html", _summary(form, limits))
+
+
+def _summary(form: TopUpForm, limits: topups.Limits) -> dict[str, object]:
+    """
+    What _topup_summary.html needs: now, the amount, after, and what is wrong with it.
+    """
+    amount, problem = None, ""
+    if form.is_bound:
+        amount = form.cleaned_data.get("money") if hasattr(form, "cleaned_data") else None
+    else:
+        amount = _amount(str(form.initial.get("amount", "")), limits.policy.currency)
+    if amount is not None and amount.amount > 0:
+        if amount < limits.smallest:
+            problem = _("Below the smallest top-up.")
+        elif amount > limits.largest:
+            problem = _("Above what can be added now.")
+    else:
+        amount = None
+    return {
+        "now": limits.balance.available,
+        "amount": amount,
+        "after": limits.balance.available + amount if amount else None,
+        "capital": _capital(amount) if amount else "",
+        "problem": problem,
+    }
+
+
+def _amount(text: str, currency: str) -> Money | None:
+    try:
+        return money.parse(text, currency)
+    except money.BadAmount:
+        return None
+
+
+def _capital(amount: Money) -> str:
+    """
+    Write the amount in capital characters for people who read Chinese.
+    """
+    if translation.get_language() != "zh-hans" or amount.currency.code != "CNY":
+        return ""
+    if money.to_minor(amount) > money.LARGEST_CAPITAL_FEN:
+        return ""
+    return money.chinese_capital(amount)
+
+
+# One top-up
+
+
+@require_GET
+def topup_status(request: PortalRequest, number: str) -> HttpResponse:
+    topup = _visible(request, number)
+    told = _tell(request, topup)
+    context = _page(request, told)
+    if request.session.get(GO_NOW) == topup.number:
+        del request.session[GO_NOW]
+        if told.action and told.action.kind is ActionKind.REDIRECT:
+            context["go_now"] = told.action.url
+    response = render(request, "wallet/topup_status.html", context)
+    return _allow_posting_to(response, told.action)
+
+
+@require_GET
+def topup_live(request: PortalRequest, number: str) -> HttpResponse:
+    """
+    Tell the open page when to look again, and draw it anew if something has changed (htmx).
+    """
+    topup = _visible(request, number)
+    told = _tell(request, topup)
+    looks = request.GET.get("n", "0")
+    context = _page(request, told, looks=int(looks) + 1 if looks.isdecimal() else 0)
+    context["changed"] = request.GET.get("v") != told.version
+    return render(request, "wallet/_topup_live.html", context)
+
+
+@require_GET
+def topup_return(request: PortalRequest, number: str) -> HttpResponse:
+    """
+    Receive the payer's browser back. What its address says proves nothing and changes nothing.
+    """
+    return redirect("wallet:topup-status", _visible(request, number).number)
+
+
+@require_POST
+def pay_topup(request: PortalRequest, number: str) -> HttpResponse:
+    return _go_and_pay(request, _may_pay(request, number))
+
+
+@require_POST
+def ask_topup(request: PortalRequest, number: str) -> HttpResponse:
+    """
+    Ask the gateway now: "I have paid, and it isn't here".
+    """
+    topup = _may_pay(request, number)
+    if not cache.add(f"topup-ask:{topup.pk}", 1, ASK_EVERY_SECONDS):
+        messages.info(request, _("We have just asked. Wait a few seconds before asking again."))
+    elif topup.state != TopUp.State.PAID:
+        _ask_about(topup, timezone.now())
+        topup.refresh_from_db()
+        if topup.state != TopUp.State.PAID:
+            messages.info(
+                request,
+                _(
+                    "The payment service has not confirmed a payment yet. If you have paid, "
+                    "it will arrive by itself: we keep asking."
+                ),
+            )
+    return redirect("wallet:topup-status", topup.number)
+
+
+@require_POST
+def retry_topup(request: PortalRequest, number: str) -> HttpResponse:
+    topup = _may_pay(request, number)
+    try:
+        topups.retry(topup_id=topup.pk, at=timezone.now(), by=request.user)
+    except DomainError as refusal:
+        messages.warning(request, str(refusal))
+        return redirect("wallet:topup-status", topup.number)
+    return _go_and_pay(request, topup)
+
+
+@require_POST
+def cancel_topup(request: PortalRequest, number: str) -> HttpResponse:
+    topup = _may_pay(request, number)
+    at = timezone.now()
+    try:
+        topups.cancel(topup_id=topup.pk, at=at, by=request.user)
+    except DomainError as refusal:
+        messages.warning(request, str(refusal))
+    else:
+        _ask_about(topup, at)  # closes it at the gateway, or learns that it has been paid
+    return redirect("wallet:topup-status", topup.number)
+
+
+def _go_and_pay(request: PortalRequest, topup: TopUp) -> HttpResponse:
+    """
+    Send what was not sent yet, and let the status page go on to the gateway by itself.
+
+    Browsers hold a form's redirects against `form-action 'self'`, so that page makes the step.
+    """
+    attempt = topup.attempts.order_by("pk").last()
+    if attempt is not None:
+        try:
+            payments.submit(attempt_id=attempt.pk, at=timezone.now())
+        except DomainError as refusal:
+            messages.warning(request, str(refusal))
+    request.session[GO_NOW] = topup.number
+    return redirect("wallet:topup-status", topup.number)
+
+
+def _ask_about(topup: TopUp, at: datetime) -> None:
+    attempts = topup.attempts.exclude(state__in=["CREATED", "SUCCEEDED"]).order_by("-pk")[:3]
+    for attempt in attempts:
+        try:
+            payments.ask(attempt_id=attempt.pk, at=at)
+        except Exception:
+            # The page says how it stands; the janitor will try again.
+            log.exception("topup.not_asked", number=attempt.number)
+
+
+def _visible(request: PortalRequest, number: str) -> TopUp:
+    visible = TopUp.objects.visible_to(request.user).select_related("customer", "created_by")
+    return get_object_or_404(visible, number=number)
+
+
+def _may_act(request: PortalRequest, topup: TopUp) -> bool:
+    mine = [one for one in request.members if one.customer_id == topup.customer_id]
+    return any(one.may_top_up for one in mine)
+
+
+def _may_pay(request: PortalRequest, number: str) -> TopUp:
+    topup = _visible(request, number)
+    if not _may_act(request, topup):
+        raise PermissionDenied
+    return topup
+
+
+def _tell(request: PortalRequest, topup: TopUp) -> story.Story:
+    return story.tell(topup, at=timezone.now(), may_act=_may_act(request, topup))
+
+
+def _page(request: PortalRequest, told: story.Story, *, looks: int = 0) -> dict[str, object]:
+    topup = told.topup
+    return {
+        "story": told,
+        "topup": topup,
+        "rows": _rows(told),
+        "events": story.timeline(told),
+        "qr": _qr(told.action),
+        "wait": told.next_look(looks),
+        "looks": looks,
+        "topup_balance": queries.balance(topup.customer, topup.amount.currency.code),
+    }
+
+
+def _rows(told: story.Story) -> list[dict[str, object]]:
+    topup = told.topup
+    rows: list[dict[str, object]] = [
+        {"label": _("Number"), "value": topup.number, "mono": True, "to_copy": topup.number},
+        {"label": _("Customer"), "value": str(topup.customer)},
+        {"label": _("Payment method"), "value": told.gateway_label},
+        {"label": _("Ordered"), "at": topup.created_at},
+    ]
+    if topup.is_open:
+        rows.append({"label": _("Pay before"), "at": topup.expires_at})
+    if topup.paid_at:
+        rows.append({"label": _("Paid"), "at": topup.paid_at})
+    if told.receipt:
+        rows.append({"label": _("Receipt"), "value": told.receipt.number, "mono": True})
+    return rows
+
+
+def _qr(action: ClientAction | None) -> SafeString | str:
+    if action is None or action.kind is not ActionKind.QR:
+        return ""
+    drawing = segno.make(action.text, error="m", micro=False).svg_inline(omitsize=True, border=2)
+    return mark_safe(drawing)  # noqa: S308  drawn by segno; the text becomes modules, not markup
+
+
+def _allow_posting_to(response: HttpResponse, action: ClientAction | None) -> HttpResponse:
+    """
+    Let this one page post to a gateway that wants a form; the policy forbids it elsewhere.
+    """
+    if action is not None and action.kind is ActionKind.FORM:
+        parts = urlsplit(action.url)
+        response._csp_update = {"form-action": f"{parts.scheme}://{parts.netloc}"}  # type: ignore[attr-defined]
+    return response
+
+
+# All of them
+
+
+@customer_required
+@require_GET
+def topup_list(request: PortalRequest) -> HttpResponse:
+    visible = TopUp.objects.visible_to(request.user).filter(customer=request.customer)
+    form = TopUpFilterForm(request.GET)
+    found = _filtered(visible, form)
+    paginator = Paginator(found.order_by("-pk"), PAGE)
+    page = paginator.get_page(request.GET.get("page"))
+    context = {
+        "form": form,
+        "topups": [(one, story.gateway_label(one.gateway)) for one in page],
+        "filtered": any(request.GET.get(name) for name in form.fields),
+        "newer": _page_url(request, page.number - 1) if page.has_previous() else "",
+        "older": _page_url(request, page.number + 1) if page.has_next() else "",
+        "count": paginator.count,
+    }
+    return render(request, "wallet/topup_list.html", context)
+
+
+def _filtered(found, form: TopUpFilterForm):
+    if not form.is_valid():
+        return found
+    wish = form.cleaned_data
+    if wish["q"]:
+        found = found.filter(number__icontains=wish["q"].strip())
+    if wish["state"]:
+        found = found.filter(state__in=form.STATES[wish["state"]])
+    if wish["since"]:
+        found = found.filter(created_at__date__gte=wish["since"])
+    if wish["until"]:
+        found = found.filter(created_at__date__lte=wish["until"])
+    return found
+
+
+def _page_url(request: HttpRequest, number: int) -> str:
+    query = request.GET.copy()
+    query["page"] = str(number)
+    return f"?{query.urlencode()}"
