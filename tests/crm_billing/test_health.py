@@ -31,8 +31,9 @@ class TestReadyz:
         def refuse(*args, **kwargs):
             raise OperationalError("password=canary")
 
-        monkeypatch.setattr(connection, "cursor", refuse)
-        response = client.get("/readyz")
+        with monkeypatch.context() as patch:
+            patch.setattr(connection, "cursor", refuse)
+            response = client.get("/readyz")
 
         assert response.status_code == 503
         assert response.json()["status"] == "unavailable"

@@ -218,7 +218,11 @@ class TestIdempotencyTable:
     )
     def test_refuses_answers_that_cannot_be(self, change, rule):
         run()
-        with pytest.raises(IntegrityError, match=rule), connection.cursor() as cursor:
+        with (
+            pytest.raises(IntegrityError, match=rule),
+            transaction.atomic(),
+            connection.cursor() as cursor,
+        ):
             cursor.execute(f"UPDATE crm_billing_idempotencykey SET {change}")
 
     @pytest.mark.django_db(transaction=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 import moneyed
 import pytest
 from django.core.exceptions import FieldDoesNotExist
-from django.db import IntegrityError, connection, models
+from django.db import IntegrityError, connection, models, transaction
 from django.db.migrations.writer import MigrationWriter
 from django.test.utils import isolate_apps
 from django.utils import translation
@@ -25,6 +25,12 @@ VECTORS = json.loads(
 MIGRATIONS = Path(crm_billing.__file__).parent / "migrations"
 MINORS = st.integers(-money.LARGEST_MINOR, money.LARGEST_MINOR)
 CURRENCIES = st.sampled_from(["CNY", "USD", "JPY", "KWD", "CLF", "PTS"])
+
+
+@pytest.fixture(autouse=True, scope="module")
+def in_english():
+    with translation.override("en"):
+        yield
 
 
 def cny(amount: str) -> Money:
@@ -97,7 +103,7 @@ class TestToMinor:
             money.to_minor(cny(amount))
 
     def test_refuses_for_people_and_for_programs(self):
-        with pytest.raises(DomainError) as refusal, translation.override("en"):
+        with pytest.raises(DomainError) as refusal:
             money.to_minor(cny("0.001"))
 
         assert refusal.value.code == "inexact_amount"
@@ -355,7 +361,7 @@ def capital_to_fen(text: str) -> int:
 class TestMoneyMinorInSql:
     @staticmethod
     def ask(amount: str, currency: str) -> int | None:
-        with connection.cursor() as cursor:
+        with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute("SELECT money_minor(%s::numeric, %s::text)", [amount, currency])
             return cursor.fetchone()[0]
 

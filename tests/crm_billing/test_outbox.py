@@ -345,7 +345,11 @@ class TestOutboxTable:
     def test_refuses_what_cannot_be(self, change, rule):
         put()
         put(topic="test.other")
-        with pytest.raises(IntegrityError, match=rule), connection.cursor() as cursor:
+        with (
+            pytest.raises(IntegrityError, match=rule),
+            transaction.atomic(),
+            connection.cursor() as cursor,
+        ):
             cursor.execute(f"UPDATE crm_billing_outbox SET {change} WHERE topic = 'test.note'")
 
 
