@@ -254,7 +254,10 @@ class Posting(models.Model):
                 condition=Q(account_version__isnull=False),
             ),
         ]
-        indexes = [models.Index(fields=["account", "-id"], name="wallet_posting_by_account")]
+        indexes = [
+            # per account entry ids rise with versions, across accounts posting ids need not
+            models.Index(fields=["account", "-entry"], name="wallet_posting_of_account")
+        ]
 
     def __str__(self) -> str:
         return f"#{self.pk} {self.amount_minor:+}"

@@ -108,6 +108,7 @@ class Lot(models.Model):
             ),
         ]
         indexes = [
+            models.Index(fields=["customer", "-id"], name="wallet_lot_by_customer"),
             models.Index(
                 "customer",
                 "currency",

@@ -1,0 +1,399 @@
+"""
+What happened to a wallet: entries of one customer, newest first, a page at a time.
+
+Every plan is bounded: a filter looks at the next WINDOW entries of the customer and says how far
+it got, so a page of a wallet with a million postings costs what a page of a small one does.
+source: docs/adr/0011-activity.md
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db import connection
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+from djmoney.money import Money
+
+from accounts.models import Customer
+from crm_billing.money import from_minor
+from wallet.models import JournalEntry
+
+PAGE = 25
+WINDOW = 5_000
+CHUNK = 500  # rows of an export fetched at once
+SHORTEST_NUMBER = 6
+
+# What commands write for themselves is kept in English and shown in the reader's language.
+DESCRIPTIONS: dict[str, Promise] = {
+    "Adjustment": _("Adjustment"),
+    "Bonus": _("Bonus"),
+    "Credit": _("Credit"),
+    "Expired credit": _("Expired credit"),
+    "Top-up": _("Top-up"),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filter:
+    """
+    Which entries; everything left out is not asked for.
+
+    start, end: half-open, of `occurred_at`; with either the order is by that time, then by id.
+    direction: IN or OUT. smallest, largest: minor units of the total change, without its sign.
+    text: part of reference, description or kind, in any case; or a whole number of a top-up,
+    payment attempt, receipt, adjustment or hold, which finds its entries however old they are.
+    """
+
+    kind: str = ""
+    start: datetime | None = None
+    end: datetime | None = None
+    direction: str = ""
+    smallest: int | None = None
+    largest: int | None = None
+    text: str = ""
+
+    @property
+    def by_time(self) -> bool:
+        return self.start is not None or self.end is not None
+
+    @property
+    def narrows(self) -> bool:
+        """
+        Tell whether entries are looked at that may not be shown.
+        """
+        amounts = self.smallest is not None or self.largest is not None
+        return bool(self.kind or self.direction or amounts or self.text)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """
+    One entry as its customer sees it. `balance_minor` is principal and bonus after it.
+    """
+
+    id: int
+    reference: str
+    kind: str
+    stored_description: str
+    customer_id: int
+    occurred_at: datetime
+    currency: str
+    principal_minor: int
+    bonus_minor: int
+    debt_minor: int
+    balance_minor: int
+
+    @property
+    def principal(self) -> Money:
+        return from_minor(self.principal_minor, self.currency)
+
+    @property
+    def bonus(self) -> Money:
+        return from_minor(self.bonus_minor, self.currency)
+
+    @property
+    def debt(self) -> Money:
+        return from_minor(self.debt_minor, self.currency)
+
+    @property
+    def total(self) -> Money:
+        return from_minor(self.principal_minor + self.bonus_minor, self.currency)
+
+    @property
+    def balance(self) -> Money:
+        return from_minor(self.balance_minor, self.currency)
+
+    @property
+    def label(self) -> str:
+        return str(JournalEntry.Kind(self.kind).label)
+
+    @property
+    def description(self) -> str:
+        return described(self.stored_description)
+
+    @property
+    def number(self) -> str:
+        return number_of(self.reference, self.customer_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """
+    Some rows and how to go on: `newer` and `older` are entry ids to put into `after`, `before`.
+
+    searched_to: set when the window ended before the page was full: how far back was looked.
+    """
+
+    rows: list[Row]
+    newer: int | None = None
+    older: int | None = None
+    first: bool = True
+    searched_to: datetime | None = None
+
+
+def described(description: str) -> str:
+    """
+    Return an entry's description in the reader's language where it is ours, else as written.
+    """
+    return str(DESCRIPTIONS.get(description, description))
+
+
+def number_of(reference: str, customer_id: int) -> str:
+    """
+    Return what a customer would call an entry: a reference without the prefixes we put before it.
+    """
+    for prefix in ("reversal:", f"spend:{customer_id}:", "topup:", "topup-bonus:"):
+        reference = reference.removeprefix(prefix)
+    return reference
+
+
+def page(
+    customer: Customer,
+    wanted: Filter,
+    *,
+    before: int | None = None,
+    after: int | None = None,
+    size: int = PAGE,
+) -> Page:
+    """
+    Return the entries next to a cursor: older than `before`, or newer than `after`.
+    """
+    search = _Search(customer, wanted)
+    if after is not None:
+        rows, edge = search.run(after, newer=True, limit=size + 1)
+        newest = rows[size - 1].id if len(rows) > size else edge and edge[0]
+        if newest is not None:
+            shown = rows[:size][::-1]
+            oldest = shown[-1].id if shown else newest
+            return Page(shown, newer=newest, older=oldest, first=False)
+        before = None  # the newest are reached: show a full first page
+    rows, edge = search.run(before, newer=False, limit=size + 1)
+    shown = rows[:size]
+    is_first = before is None
+    newer = None if is_first or not shown else shown[0].id
+    if len(rows) > size:
+        return Page(shown, newer=newer, older=shown[-1].id, first=is_first)
+    if edge is None:
+        return Page(shown, newer=newer, first=is_first)
+    return Page(shown, newer=newer, older=edge[0], first=is_first, searched_to=edge[1])
+
+
+def chunks(customer: Customer, wanted: Filter, *, size: int = CHUNK) -> Iterator[list[Row]]:
+    """
+    Yield all entries of a filter, newest first, with one short query at a time.
+
+    What is posted meanwhile is newer than the first row and not told.
+    """
+    search, cursor = _Search(customer, wanted), None
+    while True:
+        rows, edge = search.run(cursor, newer=False, limit=size)
+        if rows:
+            yield rows
+        if len(rows) == size:
+            cursor = rows[-1].id
+        elif edge is not None:
+            cursor = edge[0]
+        else:
+            return
+
+
+class _Search:
+    """
+    One filter on one customer's entries, as SQL.
+    """
+
+    def __init__(self, customer: Customer, wanted: Filter) -> None:
+        self.customer, self.wanted = customer, wanted
+        self.numbered = _entries_numbered(customer, wanted.text)
+        self.window = WINDOW if wanted.narrows else None
+
+    def run(
+        self, cursor: int | None, *, newer: bool, limit: int
+    ) -> tuple[list[Row], tuple[int, datetime] | None]:
+        """
+        Return up to `limit` rows beyond the cursor, nearest first; and if the window ended before
+        they were found, the last entry looked at, where to go on.
+        """
+        near, values = self._near(cursor, newer=newer)
+        order = self._order(newer)
+        narrow = self._narrow(values)
+        values |= {"limit": limit, "window": self.window or limit}
+        with connection.cursor() as db:
+            db.execute(_ROWS.format(near=near, order=order, narrow=narrow), values)
+            rows = [Row(*columns) for columns in db.fetchall()]
+            if self.window is None or len(rows) >= limit:
+                return rows, None
+            db.execute(_EDGE.format(near=near, order=order), values | {"skip": self.window - 1})
+            return rows, db.fetchone()
+
+    def _near(self, cursor: int | None, *, newer: bool) -> tuple[str, dict[str, Any]]:
+        values: dict[str, Any] = {"customer": self.customer.pk}
+        terms = ["customer_id = %(customer)s"]
+        if self.wanted.start is not None:
+            values["start"] = self.wanted.start
+            terms.append("occurred_at >= %(start)s")
+        if self.wanted.end is not None:
+            values["end"] = self.wanted.end
+            terms.append("occurred_at < %(end)s")
+        if self.numbered:
+            values["numbered"] = self.numbered
+            terms.append("id = ANY (%(numbered)s)")
+        beyond = ">" if newer else "<"
+        if cursor is not None and self.wanted.by_time:
+            values |= {"cursor": cursor, "cursor_at": self._time_of(cursor)}
+            terms.append(f"occurred_at {beyond}= %(cursor_at)s")
+            terms.append(f"(occurred_at, id) {beyond} (%(cursor_at)s, %(cursor)s)")
+        elif cursor is not None:
+            values["cursor"] = cursor
+            terms.append(f"id {beyond} %(cursor)s")
+        return " AND ".join(terms), values
+
+    def _time_of(self, cursor: int) -> datetime | None:
+        mine = JournalEntry.objects.filter(customer=self.customer, pk=cursor)
+        return mine.values_list("occurred_at", flat=True).first()
+
+    def _order(self, newer: bool) -> str:
+        way = "ASC" if newer else "DESC"
+        return f"occurred_at {way}, id {way}" if self.wanted.by_time else f"id {way}"
+
+    def _narrow(self, values: dict[str, Any]) -> str:
+        wanted, terms = self.wanted, ["TRUE"]
+        if wanted.kind:
+            values["kind"] = wanted.kind
+            terms.append("e.kind = %(kind)s")
+        if wanted.text and not self.numbered:
+            values["like"] = _like(wanted.text)
+            values["kinds"] = _kinds_called(wanted.text)
+            terms.append(
+                "(e.reference ILIKE %(like)s OR e.description ILIKE %(like)s"
+                " OR e.kind = ANY (%(kinds)s))"
+            )
+        if wanted.direction:
+            terms.append("m.total > 0" if wanted.direction == "IN" else "m.total < 0")
+        if wanted.smallest is not None:
+            values["smallest"] = wanted.smallest
+            terms.append("abs(m.total) >= %(smallest)s")
+        if wanted.largest is not None:
+            values["largest"] = wanted.largest
+            terms.append("abs(m.total) <= %(largest)s")
+        return " AND ".join(terms)
+
+
+def _entries_numbered(customer: Customer, text: str) -> list[int]:
+    """
+    Return the entries that carry exactly this number, found by indexes alone.
+    """
+    if len(text) < SHORTEST_NUMBER:
+        return []
+    number = text.upper()
+    with connection.cursor() as db:
+        db.execute(
+            _NUMBERED,
+            {
+                "customer": customer.pk,
+                "number": number,
+                "text": text,
+                "references": [
+                    before + prefix + word
+                    for before in ("", "reversal:")
+                    for word in {text, number}
+                    for prefix in ("", f"spend:{customer.pk}:", "topup:", "topup-bonus:")
+                ],
+            },
+        )
+        return [entry_id for (entry_id,) in db.fetchall()]
+
+
+def _like(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    return f"%{escaped}%"
+
+
+def _kinds_called(text: str) -> list[str]:
+    """
+    Return the kinds, and our own descriptions' kinds, whose name on the page holds the text.
+    """
+    sought = text.casefold()
+    return [kind for kind, label in JournalEntry.Kind.choices if sought in str(label).casefold()]
+
+
+# The subquery walks one index from the cursor; what it yields is looked at one by one, and the
+# walk ends with the page. A balance is that of the last posting up to the entry: one step down
+# the index on (account, entry) for each pot.
+_ROWS = """
+SELECT
+    e.id, e.reference, e.kind, e.description, e.customer_id, e.occurred_at,
+    m.currency, m.principal, m.bonus, m.debt,
+    coalesce((
+        SELECT sum(last.balance)
+        FROM wallet_ledgeraccount AS a
+        CROSS JOIN LATERAL (
+            SELECT p.balance_after_minor AS balance
+            FROM wallet_posting AS p
+            WHERE p.account_id = a.id AND p.entry_id <= e.id
+            ORDER BY p.entry_id DESC
+            LIMIT 1
+        ) AS last
+        WHERE a.customer_id = e.customer_id AND a.currency = m.currency
+            AND a.kind IN ('PRINCIPAL', 'BONUS')
+    ), 0)::bigint AS balance
+FROM (
+    SELECT id, reference, kind, description, customer_id, occurred_at
+    FROM wallet_journalentry
+    WHERE {near}
+    ORDER BY {order}
+    LIMIT %(window)s
+) AS e
+CROSS JOIN LATERAL (
+    SELECT
+        min(p.currency) AS currency,
+        coalesce(sum(-p.amount_minor) FILTER (WHERE a.kind = 'PRINCIPAL'), 0)::bigint AS principal,
+        coalesce(sum(-p.amount_minor) FILTER (WHERE a.kind = 'BONUS'), 0)::bigint AS bonus,
+        coalesce(sum(p.amount_minor) FILTER (WHERE a.kind = 'DEBT'), 0)::bigint AS debt,
+        coalesce(
+            sum(-p.amount_minor) FILTER (WHERE a.kind IN ('PRINCIPAL', 'BONUS')), 0
+        )::bigint AS total
+    FROM wallet_posting AS p
+    INNER JOIN wallet_ledgeraccount AS a ON a.id = p.account_id
+    WHERE p.entry_id = e.id AND a.customer_id = e.customer_id
+) AS m
+WHERE {narrow}
+ORDER BY {order}
+LIMIT %(limit)s
+"""
+
+_EDGE = """
+SELECT id, occurred_at FROM wallet_journalentry
+WHERE {near}
+ORDER BY {order}
+LIMIT 1 OFFSET %(skip)s
+"""
+
+_NUMBERED = """
+WITH found AS (
+    SELECT id FROM wallet_journalentry
+    WHERE reference = ANY (%(references)s) AND customer_id = %(customer)s
+    UNION
+    SELECT entry_id FROM wallet_topup
+    WHERE number = %(number)s AND customer_id = %(customer)s
+    UNION
+    SELECT t.entry_id FROM wallet_paymentattempt AS p
+    INNER JOIN wallet_topup AS t ON t.id = p.topup_id
+    WHERE p.number = %(number)s AND t.customer_id = %(customer)s
+    UNION
+    SELECT t.entry_id FROM wallet_receipt AS r
+    INNER JOIN wallet_topup AS t ON t.id = r.topup_id
+    WHERE r.number = %(number)s AND r.customer_id = %(customer)s
+    UNION
+    SELECT entry_id FROM wallet_adjustment
+    WHERE number = %(number)s AND customer_id = %(customer)s
+    UNION
+    SELECT entry_id FROM wallet_hold
+    WHERE reference = %(text)s AND customer_id = %(customer)s
+)
+SELECT id FROM found WHERE id IS NOT NULL
+UNION
+SELECT r.id FROM wallet_journalentry AS r INNER JOIN found ON r.reverses_id = found.id
+"""
