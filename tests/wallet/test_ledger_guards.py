@@ -81,7 +81,8 @@ class TestEntries:
         with pytest.raises(DatabaseError) as error, transaction.atomic():
             with connection.cursor() as cursor:
                 cursor.execute(
-                    "UPDATE wallet_ledgeraccount SET balance_minor = 900, version = 2 WHERE id = %s",
+                    "UPDATE wallet_ledgeraccount SET balance_minor = 900, version = 2"
+                    " WHERE id = %s",
                     [principal.pk],
                 )
             self.write(new_entry(stranger), spent, [(principal, 100, 900, 2), (spent, -100)])

@@ -1,0 +1,140 @@
+from datetime import timedelta
+
+import pytest
+
+from tests.factories import NOON, balances, cny, fund, funded_customer
+from wallet import holds, ledger, lots, queries, spending
+from wallet.spending import BadCharge
+
+pytestmark = pytest.mark.django_db
+
+
+def place(customer, amount="40.00", reference="job 1", **fields):
+    return holds.place(
+        customer=customer, amount=cny(amount), reference=reference, at=NOON, **fields
+    )
+
+
+class TestPlace:
+    def test_sets_money_aside_without_moving_it(self):
+        customer = funded_customer("100.00")
+
+        place(customer)
+
+        assert balances(customer) == ("100.00", "0.00", "40.00")
+        assert queries.balance(customer).available == cny("60.00")
+
+    def test_holds_once_per_reference(self):
+        customer = funded_customer("100.00")
+
+        assert place(customer) == place(customer)
+
+        assert balances(customer) == ("100.00", "0.00", "40.00")
+
+    def test_refuses_a_reference_with_another_amount(self):
+        customer = funded_customer("100.00")
+        place(customer)
+        with pytest.raises(ledger.ReferenceReused):
+            place(customer, "41.00")
+
+    def test_refuses_more_than_is_available(self):
+        customer = funded_customer("30.00")
+        with pytest.raises(ledger.InsufficientFunds) as refusal:
+            place(customer)
+        assert refusal.value.data["available"] == cny("30.00")
+        assert balances(customer) == ("30.00", "0.00", "0.00")
+
+    def test_keeps_what_it_holds_from_being_spent(self):
+        customer = funded_customer("100.00")
+        place(customer)
+        with pytest.raises(ledger.InsufficientFunds) as refusal:
+            spending.spend(
+                customer=customer, amount=cny("60.01"), reference="1", description="x", at=NOON
+            )
+        assert refusal.value.data["available"] == cny("60.00")
+
+    def test_keeps_held_bonus_from_expiring(self):
+        customer = funded_customer("0.01", bonus="20.00")
+        hold = place(customer, "15.00")
+        later = NOON + timedelta(days=31)
+
+        assert lots.expire(at=later) == 1
+        assert balances(customer) == ("0.01", "15.00", "15.00")
+
+        holds.release(hold_id=hold.pk, at=later)
+        assert lots.expire(at=later) == 1
+        assert balances(customer) == ("0.01", "0.00", "0.00")
+
+    @pytest.mark.parametrize("amount", ["0", "-5"])
+    def test_refuses_amounts_that_are_not_positive(self, amount):
+        with pytest.raises(BadCharge):
+            place(funded_customer(), amount)
+
+    def test_refuses_to_end_before_it_begins(self):
+        with pytest.raises(BadCharge):
+            place(funded_customer(), expires_at=NOON)
+
+
+class TestCapture:
+    def test_spends_part_and_frees_the_rest(self):
+        customer = funded_customer("100.00", bonus="10.00")
+        hold = place(customer)
+
+        holds.capture(hold_id=hold.pk, amount=cny("25.00"), at=NOON)
+
+        assert balances(customer) == ("85.00", "0.00", "0.00")
+
+    def test_returns_the_hold_when_repeated(self):
+        customer = funded_customer("100.00")
+        hold = place(customer)
+        for _ in range(2):
+            holds.capture(hold_id=hold.pk, amount=cny("25.00"), at=NOON)
+        assert balances(customer) == ("75.00", "0.00", "0.00")
+
+    def test_refuses_more_than_is_held(self):
+        customer = funded_customer("100.00")
+        hold = place(customer)
+        with pytest.raises(holds.CaptureTooLarge):
+            holds.capture(hold_id=hold.pk, amount=cny("40.01"), at=NOON)
+        assert balances(customer) == ("100.00", "0.00", "40.00")
+
+    def test_refuses_after_release(self):
+        hold = place(funded_customer("100.00"))
+        holds.release(hold_id=hold.pk, at=NOON)
+        with pytest.raises(holds.HoldClosed):
+            holds.capture(hold_id=hold.pk, amount=cny("1.00"), at=NOON)
+
+    def test_spends_the_pinned_lots_and_not_newer_ones(self):
+        customer = funded_customer("50.00")
+        hold = place(customer, "50.00")
+        fund(customer, "10.00", bonus="30.00")
+
+        holds.capture(hold_id=hold.pk, amount=cny("50.00"), at=NOON)
+
+        assert balances(customer) == ("10.00", "30.00", "0.00")
+
+
+class TestRelease:
+    def test_frees_everything_and_may_be_repeated(self):
+        customer = funded_customer("100.00")
+        hold = place(customer)
+        for _ in range(2):
+            holds.release(hold_id=hold.pk, at=NOON)
+        assert balances(customer) == ("100.00", "0.00", "0.00")
+
+    def test_refuses_after_capture(self):
+        hold = place(funded_customer("100.00"))
+        holds.capture(hold_id=hold.pk, amount=cny("1.00"), at=NOON)
+        with pytest.raises(holds.HoldClosed):
+            holds.release(hold_id=hold.pk, at=NOON)
+
+
+class TestReleaseExpired:
+    def test_ends_holds_whose_time_has_passed(self):
+        customer = funded_customer("100.00")
+        place(customer, "10.00", "short", expires_at=NOON + timedelta(hours=1))
+        place(customer, "20.00", "long")
+
+        assert holds.release_expired(at=NOON + timedelta(hours=1)) == 1
+
+        assert balances(customer) == ("100.00", "0.00", "20.00")
