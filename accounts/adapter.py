@@ -45,16 +45,16 @@ class AccountAdapter(DefaultAccountAdapter):
 
     def render_mail(self, template_prefix, email, context, headers=None) -> EmailMessage:
         message = super().render_mail(template_prefix, email, context, headers)
+        *paragraphs, _signature = re.split(r"\n\s*\n", message.body)
         message.attach_alternative(
             render_to_string(
                 "accounts/emails/message.html",
                 {
                     "language": translation.get_language(),
                     "subject": message.subject,
-                    "paragraphs": re.split(r"\n\s*\n", message.body),
+                    "paragraphs": paragraphs,
                     "code": context.get("code"),
-                    "brand": settings.BRAND_NAME,
-                    "site_url": settings.SITE_URL,
+                    **letterhead(),
                 },
             ),
             "text/html",
@@ -72,6 +72,18 @@ class MfaAdapter(DefaultMFAAdapter):
 
     def decrypt(self, encrypted_text: str) -> str:
         return _cipher().decrypt(encrypted_text.encode()).decode()
+
+
+def letterhead() -> dict[str, str]:
+    """
+    Return who writes: what `emails/base.html` needs besides the language.
+    """
+    return {
+        "brand": settings.BRAND_NAME,
+        "issuer": settings.ISSUER_NAME,
+        "issuer_email": settings.ISSUER_EMAIL,
+        "site_url": settings.SITE_URL,
+    }
 
 
 def _cipher() -> MultiFernet:

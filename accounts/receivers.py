@@ -11,6 +11,7 @@ from django.urls import reverse
 from django.utils import timezone, translation
 
 from accounts import members
+from accounts.adapter import letterhead
 from accounts.models import Invitation, User
 from crm_billing import outbox
 
@@ -32,8 +33,7 @@ def mail_invitation(payload: dict, *, at: datetime) -> None:
             "language": language,
             "invitation": invitation,
             "url": f"{settings.SITE_URL}{path}",
-            "brand": settings.BRAND_NAME,
-            "site_url": settings.SITE_URL,
+            **letterhead(),
         }
         subject = render_to_string("accounts/emails/invitation_subject.txt", facts)
         message = EmailMultiAlternatives(
