@@ -76,6 +76,13 @@ class Supervisor:
         self._stopping = threading.Event()
         self._patience = True
 
+    def __enter__(self) -> "Supervisor":
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
     def start(self) -> None:
         for running in self._running:
             self._spawn(running)

@@ -16,6 +16,7 @@ from email.message import EmailMessage
 from pathlib import Path
 
 import pytest
+import redis
 from django.core.management import call_command
 from django.core.management.base import CommandError
 
@@ -330,8 +331,8 @@ class TestPortal:
                 assert ready, log.read_text()
                 with urllib.request.urlopen(f"http://127.0.0.1:{port}/livez") as page:
                     assert page.status == 200
-                assert wait_for(lambda: "beat     |" in log.read_text(), seconds=30)
-                assert wait_for(lambda: " ready." in log.read_text(), seconds=60), log.read_text()
+                broker = redis.from_url(embedded.redis_url(0))
+                assert wait_for(lambda: broker.keys("crm:_kombu.*"), seconds=60), log.read_text()
                 assert list(embedded.status().values()) == ["running", "running"]
             finally:
                 process.terminate()

@@ -8,7 +8,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connections
@@ -17,7 +17,7 @@ from crm_billing import embedded
 from crm_billing.portal import preparation, processes
 from crm_billing.portal.supervisor import Log, Supervisor
 
-OPEN_SECONDS = 60
+PATIENCE_SECONDS = 30
 
 
 class Command(BaseCommand):
@@ -45,11 +45,9 @@ class Command(BaseCommand):
         def say(text: str) -> None:
             log.line("portal", text, colour=1)
 
-        signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-        before = {number: signal.signal(number, _interrupt) for number in signals}
         began = time.monotonic()
         try:
-            with alone():
+            with signals_go_to(_interrupt), alone():
                 ports = choose_ports(host=host, port=port, demo=demo)
                 told = processes.environment(ports, demo=demo)
                 with engines(say):
@@ -60,26 +58,29 @@ class Command(BaseCommand):
                     connections.close_all()
                     children = processes.children(ports, workers=workers, told=told)
                     supervisor = Supervisor(children, log)
-                    for number in signals:
-                        signal.signal(number, supervisor.ask_to_stop)
-                    try:
-                        supervisor.start()
-                        deadline = time.monotonic() + OPEN_SECONDS
-                        if supervisor.watch(lambda: is_open(ports) or time.monotonic() > deadline):
+                    with signals_go_to(supervisor.ask_to_stop), supervisor:
+                        if supervisor.watch(opening(ports, say)):
                             for line in banner(ports, demo=demo, seconds=time.monotonic() - began):
                                 say(line)
                             supervisor.watch()
                         say("stopping")
-                    finally:
-                        supervisor.stop()
         except (embedded.EmbeddedError, preparation.PreparationFailed) as error:
             raise CommandError(str(error)) from error
         except KeyboardInterrupt:
             pass  # before the children were there
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
         say("stopped")
+
+
+@contextlib.contextmanager
+def signals_go_to(handler: Callable[..., None]) -> Iterator[None]:
+    """Let Ctrl-C, SIGTERM and the closing of the terminal mean the same."""
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.signal(number, handler) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, previous in before.items():
+            signal.signal(number, previous)
 
 
 def choose_ports(*, host: str, port: int, demo: bool) -> processes.Ports:
@@ -127,24 +128,38 @@ def engines(say: preparation.Say) -> Iterator[None]:
             say(f"{' and '.join(left)} ran before and still run; `make stop` ends them")
 
 
+def opening(ports: processes.Ports, say: preparation.Say) -> Callable[[], bool]:
+    """A condition to wait for: the web server answers. Says so now and then while it does not."""
+    patience_ends = time.monotonic() + PATIENCE_SECONDS
+
+    def opened() -> bool:
+        nonlocal patience_ends
+        if is_open(ports):
+            return True
+        if time.monotonic() > patience_ends:
+            say("the web server does not answer yet; what stands above may say why")
+            patience_ends += PATIENCE_SECONDS
+        return False
+
+    return opened
+
+
 def is_open(ports: processes.Ports) -> bool:
-    """Say whether the web server answers, with whatever."""
+    """Say whether the web server answers; being refused is an answer, falling over is none."""
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(ports.host, ports.host)  # noqa: S104
     url = f"http://{f'[{host}]' if ':' in host else host}:{ports.web}/livez"
     request = urllib.request.Request(url, headers={"Host": "localhost"})
     try:
         with urllib.request.urlopen(request, timeout=2):  # noqa: S310
             return True
-    except urllib.error.HTTPError:
-        return True
+    except urllib.error.HTTPError as error:
+        return error.code < 500
     except (OSError, ValueError):
         return False
 
 
 def banner(ports: processes.Ports, *, demo: bool, seconds: float) -> list[str]:
     """What to know once it runs."""
-    if not is_open(ports):
-        return [f"the web server does not answer after {OPEN_SECONDS} s; the reason stands above"]
     lines = ["", f"Portal    {ports.portal_url}/", f"Admin     {ports.portal_url}/admin/"]
     if ports.mail:
         lines.append(f"Mails     {ports.mail_url}/  (all mail ends here, none is sent)")
