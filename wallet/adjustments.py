@@ -1,0 +1,241 @@
+"""
+Commands for manual corrections: one person proposes, another approves, only then money moves.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db import connection
+from django.utils.translation import gettext as _
+from djmoney.money import Money
+
+from accounts.models import Customer, User
+from crm_billing.errors import DomainError
+from crm_billing.money import to_minor
+from crm_billing.transactions import money_transaction
+from wallet import chart, ledger, lots, numbers
+from wallet.models import Adjustment, JournalEntry
+
+ATTACHMENT_LIMIT = 2 * 1024 * 1024
+ATTACHMENT_TYPES = {
+    "application/pdf": (b"%PDF-",),
+    "image/png": (b"\x89PNG\r\n\x1a\n",),
+    "image/jpeg": (b"\xff\xd8\xff",),
+}
+
+
+class BadAdjustment(DomainError):
+    code = "bad_adjustment"
+
+
+class NotPermitted(DomainError):
+    code = "not_permitted"
+
+
+class SamePerson(DomainError):
+    code = "same_person"
+
+
+class AlreadyDecided(DomainError):
+    code = "already_decided"
+
+
+class PayloadChanged(DomainError):
+    code = "payload_changed"
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """
+    A document that proves the reason: PDF, PNG or JPEG by content, at most 2 MiB.
+    """
+
+    name: str
+    content: bytes
+
+
+@money_transaction
+def propose(
+    *,
+    customer: Customer,
+    direction: str,
+    kind: str,
+    amount: Money,
+    reason: str,
+    at: datetime,
+    by: User,
+    bonus_expires_at: datetime | None = None,
+    attachment: Attachment | None = None,
+) -> Adjustment:
+    """
+    Propose to credit or debit a wallet; nothing moves until another person approves.
+
+    direction: CREDIT or DEBIT. kind: PRINCIPAL or BONUS. amount: positive, whole minor units.
+    raises NotPermitted: `by` may not propose.
+    raises BadAdjustment: no reason, not positive, a wrong expiry or attachment; `data["field"]`.
+    source: money.md §2, reliability R15
+    """
+    _require(by, "wallet.propose_adjustment")
+    _refuse_bad(direction, kind, amount, reason, at, bonus_expires_at)
+    adjustment = Adjustment(
+        number=numbers.document("AJ", at),
+        customer=customer,
+        direction=direction,
+        kind=kind,
+        amount=amount,
+        bonus_expires_at=bonus_expires_at,
+        reason=reason.strip(),
+        attachment=attachment and attachment.content,
+        attachment_name=attachment.name[-120:] if attachment else "",
+        attachment_type=_content_type(attachment) if attachment else "",
+        maker=by,
+        proposed_at=at,
+    )
+    adjustment.save(force_insert=True)
+    adjustment.refresh_from_db(fields=["payload_sha256"])
+    return adjustment
+
+
+@money_transaction
+def approve(
+    *, adjustment_id: int, payload_sha256: str, at: datetime, by: User, note: str = ""
+) -> Adjustment:
+    """
+    Approve what was proposed and post it; approving again returns the posted adjustment.
+
+    payload_sha256: what the approver saw; must be what is stored.
+    raises NotPermitted, SamePerson: `by` may not approve, or proposed it.
+    raises AlreadyDecided: it was rejected.
+    raises PayloadChanged: the stored proposal is not what was proposed or shown.
+    raises InsufficientFunds: a debit of more than is there.
+    """
+    adjustment = _lock(adjustment_id, by)
+    if adjustment.state == Adjustment.State.POSTED and adjustment.checker_id == by.pk:
+        return adjustment
+    _refuse_decided(adjustment)
+    if not payload_sha256 == adjustment.payload_sha256 == _payload_now(adjustment):
+        raise PayloadChanged(
+            _("This is not what was proposed. Reject it and propose anew."),
+            number=adjustment.number,
+        )
+    adjustment.entry = _post(adjustment, at, by)
+    return _decide(adjustment, Adjustment.State.POSTED, at, by, note)
+
+
+@money_transaction
+def reject(*, adjustment_id: int, reason: str, at: datetime, by: User) -> Adjustment:
+    """
+    Turn a proposal down, with a reason; nothing moves.
+
+    raises NotPermitted, SamePerson, AlreadyDecided: as `approve`.
+    raises BadAdjustment: no reason.
+    """
+    if not reason.strip():
+        raise BadAdjustment(_("Say why."), field="reason")
+    adjustment = _lock(adjustment_id, by)
+    _refuse_decided(adjustment)
+    return _decide(adjustment, Adjustment.State.REJECTED, at, by, reason)
+
+
+def _lock(adjustment_id: int, by: User) -> Adjustment:
+    _require(by, "wallet.approve_adjustment")
+    adjustment = (
+        Adjustment.objects.select_related("customer")
+        .select_for_update(of=["self"], no_key=True)
+        .get(pk=adjustment_id)
+    )
+    if adjustment.maker_id == by.pk:
+        raise SamePerson(
+            _("You proposed this; another person has to decide."), number=adjustment.number
+        )
+    return adjustment
+
+
+def _post(adjustment: Adjustment, at: datetime, by: User) -> JournalEntry:
+    reference = f"adjustment:{adjustment.number}"
+    currency = str(adjustment.amount.currency)
+    if adjustment.direction == Adjustment.Direction.CREDIT:
+        return lots.grant(
+            customer=adjustment.customer,
+            amount=adjustment.amount,
+            kind=adjustment.kind,
+            origin="ADJUSTMENT",
+            reference=reference,
+            at=at,
+            expires_at=adjustment.bonus_expires_at,
+            by=by,
+            source=chart.system("ADJUSTMENT", currency),
+            entry_kind=JournalEntry.Kind.ADJUSTMENT,
+            description=adjustment.reason[:200],
+        ).entry
+    account = chart.wallet_accounts(adjustment.customer, currency)[adjustment.kind]
+    return ledger.post(
+        reference=reference,
+        kind=JournalEntry.Kind.ADJUSTMENT,
+        description=adjustment.reason[:200],
+        postings={
+            account.pk: adjustment.amount,
+            chart.system("ADJUSTMENT", currency).pk: -adjustment.amount,
+        },
+        occurred_at=at,
+        by=by,
+    )
+
+
+def _decide(adjustment: Adjustment, state: str, at: datetime, by: User, note: str) -> Adjustment:
+    adjustment.state, adjustment.checker, adjustment.decided_at = state, by, at
+    adjustment.decision_note = note.strip()[:500]
+    adjustment.save(update_fields=["state", "checker", "decided_at", "decision_note", "entry"])
+    return adjustment
+
+
+def _payload_now(adjustment: Adjustment) -> str:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT wallet_adjustment_payload(a) FROM wallet_adjustment AS a WHERE id = %s",
+            [adjustment.pk],
+        )
+        return cursor.fetchone()[0]
+
+
+def _require(by: User, permission: str) -> None:
+    if not by.is_active or not by.has_perm(permission):
+        raise NotPermitted(_("You may not do this."), permission=permission)
+
+
+def _refuse_decided(adjustment: Adjustment) -> None:
+    if adjustment.state != Adjustment.State.PROPOSED:
+        raise AlreadyDecided(
+            _("This was decided already: %(state)s.")
+            % {"state": adjustment.get_state_display().lower()},
+            number=adjustment.number,
+        )
+
+
+def _refuse_bad(
+    direction: str,
+    kind: str,
+    amount: Money,
+    reason: str,
+    at: datetime,
+    bonus_expires_at: datetime | None,
+) -> None:
+    if to_minor(amount) <= 0:
+        raise BadAdjustment(_("The amount must be more than zero."), field="amount")
+    if not reason.strip():
+        raise BadAdjustment(_("Say why."), field="reason")
+    if direction not in Adjustment.Direction.values or kind not in Adjustment.Kind.values:
+        raise BadAdjustment(_("Choose what to adjust."), field="direction")
+    if bonus_expires_at and (kind != "BONUS" or direction != "CREDIT"):
+        raise BadAdjustment(_("Only credited bonus expires."), field="bonus_expires_at")
+    if bonus_expires_at and bonus_expires_at <= at:
+        raise BadAdjustment(_("The expiry must lie in the future."), field="bonus_expires_at")
+
+
+def _content_type(attachment: Attachment) -> str:
+    if len(attachment.content) > ATTACHMENT_LIMIT:
+        raise BadAdjustment(_("Attach at most 2 MB."), field="attachment")
+    for content_type, beginnings in ATTACHMENT_TYPES.items():
+        if attachment.content.startswith(beginnings):
+            return content_type
+    raise BadAdjustment(_("Attach a PDF, PNG or JPEG."), field="attachment")
