@@ -18,6 +18,7 @@ from pathlib import Path
 from babel.messages.catalog import Catalog, Message
 from babel.messages.mofile import read_mo, write_mo
 from babel.messages.pofile import read_po, write_po
+from django import conf
 from django.apps import AppConfig, apps
 from django.conf import settings
 from django.utils.translation.template import templatize
@@ -103,8 +104,7 @@ def installed_translations() -> dict[Key, Message]:
     """
     Return what Django and the installed apps translate themselves.
     """
-    import_roots = [Path(config.path) for config in _foreign_apps()]
-    folders = [Path(__import__("django").__file__).parent / "conf", *import_roots]
+    folders = [Path(conf.__file__).parent, *(Path(config.path) for config in _foreign_apps())]
     translated: dict[Key, Message] = {}
     for folder in folders:
         path = folder / "locale" / LOCALE / "LC_MESSAGES" / "django.mo"
@@ -199,7 +199,7 @@ def _problems(strings: dict[Key, Source], catalog: Catalog) -> Iterator[str]:
 
 
 def _wording_problems(message: Message) -> Iterator[str]:
-    original = message.id[-1] if message.pluralizable else message.id
+    original = message.id if isinstance(message.id, str) else message.id[-1]
     if message.fuzzy:
         yield f"fuzzy: {original!r}"
     if _placeholders(original) != _placeholders(_text(message)):
@@ -253,9 +253,7 @@ def _our_files() -> Iterator[Path]:
     for config in apps.get_app_configs():
         if _is_ours(config):
             yield from _files_under(Path(config.path))
-    for folder in settings.TEMPLATES[0]["DIRS"]:
-        if Path(folder).is_relative_to(base):
-            yield from _files_under(Path(folder))
+    yield from _files_under(base / "templates")
 
 
 def _is_ours(config: AppConfig) -> bool:
@@ -301,15 +299,16 @@ def _calls(code: str) -> Iterator[tuple[Key, str]]:
     for node in ast.walk(ast.parse(code)):
         if not isinstance(node, ast.Call):
             continue
-        name = getattr(node.func, "id", None) or getattr(node.func, "attr", None)
-        texts = [arg.value if isinstance(arg, ast.Constant) else None for arg in node.args]
-        found = dict(zip(FUNCTIONS.get(name, ()), texts, strict=False))
-        if found.get("msgid") and all(isinstance(text, str) for text in found.values()):
+        name = getattr(node.func, "id", "") or getattr(node.func, "attr", "")
+        kinds = FUNCTIONS.get(name, ())
+        texts = [arg.value for arg in node.args[: len(kinds)] if isinstance(arg, ast.Constant)]
+        found = {k: text for k, text in zip(kinds, texts, strict=False) if isinstance(text, str)}
+        if found.get("msgid") and len(found) == len(kinds):
             yield (found.get("context", ""), found["msgid"]), found.get("plural", "")
 
 
 def _key(message: Message) -> Key:
-    msgid = message.id[0] if message.pluralizable else message.id
+    msgid = message.id if isinstance(message.id, str) else message.id[0]
     return (message.context or "", msgid)
 
 

@@ -112,6 +112,8 @@ def once(*, scope: str, key: str, fingerprint: str, at: datetime) -> Answer | No
             raise IdempotencyConflict(
                 gettext("This idempotency key was already used for another request."), key=key
             )
+        if known.status is None:  # taken earlier in this very transaction
+            raise RuntimeError(f"{key} is still being answered")
         return Answer(status=known.status, body=known.body, replayed=True)
     return None
 

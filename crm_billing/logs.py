@@ -10,6 +10,7 @@ from collections.abc import Mapping, MutableMapping
 from typing import Any
 
 import structlog
+from structlog.typing import Processor
 
 REDACTED = "[redacted]"
 LONGEST = 10_000
@@ -94,7 +95,7 @@ def config(*, json: bool, level: str = "INFO") -> dict[str, Any]:
 
     json: one JSON object per line for machines; otherwise one line for people.
     """
-    shared = [
+    shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
@@ -111,7 +112,7 @@ def config(*, json: bool, level: str = "INFO") -> dict[str, Any]:
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=False,
     )
-    renderer = (
+    renderer: list[Processor] = (
         [structlog.processors.JSONRenderer(ensure_ascii=False, default=str)]
         if json
         else [escape_lines, structlog.dev.ConsoleRenderer(colors=False)]

@@ -206,9 +206,9 @@ class DocumentMoneyField(MoneyField):
 
     def pre_save(self, model_instance, add):
         value = super().pre_save(model_instance, add)
-        if isinstance(value, moneyed.Money):
+        if isinstance(value, Money):
             to_minor(value)
-            if -value.amount.normalize().as_tuple().exponent > self.decimal_places:
+            if value.amount != round(value.amount, self.decimal_places):
                 raise InexactMoney(
                     gettext("Amounts have at most %(places)d decimal places.")
                     % {"places": self.decimal_places}

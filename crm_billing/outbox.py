@@ -5,6 +5,7 @@ Errands after commit: mails, documents, messages to other systems (R11).
 A worker relays it at least once; a handler must bear being called twice.
 """
 
+import json
 import random
 import time
 from collections.abc import Callable, Collection, Iterable
@@ -18,7 +19,6 @@ from celery.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import QuerySet
-from psycopg.types.json import Jsonb
 
 from crm_billing.logs import redact_text
 from crm_billing.models import Outbox
@@ -77,10 +77,10 @@ def put(*, topic: str, key: str, payload: dict[str, Any], at: datetime) -> bool:
             """
             INSERT INTO crm_billing_outbox
                 (topic, key, payload, created_at, next_try_at, attempts, last_error)
-            VALUES (%s, %s, %s, %s, %s, 0, '')
+            VALUES (%s, %s, %s::jsonb, %s, %s, 0, '')
             ON CONFLICT (topic, key) DO NOTHING
             """,
-            [topic, key, Jsonb(payload), at, at],
+            [topic, key, json.dumps(payload, allow_nan=False), at, at],
         )
         new = cursor.rowcount == 1
     if new:
@@ -240,10 +240,9 @@ def _hint_after_commit() -> None:
     Wake a worker once this transaction commits; one hint serves all its errands.
     """
     savepoints = set(connection.savepoint_ids)
-    if any(
-        hook is _hint and lives_in <= savepoints for lives_in, hook, _ in connection.run_on_commit
-    ):
-        return
+    for lives_in, *hook in connection.run_on_commit:
+        if hook[0] is _hint and lives_in <= savepoints:
+            return
     # Robust: a broker that is down must not fail what has been committed.
     transaction.on_commit(_hint, robust=True)
 

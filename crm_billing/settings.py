@@ -259,6 +259,10 @@ CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
 CELERY_BEAT_SCHEDULE = {
+    "purge-idempotency-keys": {
+        "task": "crm_billing.tasks.purge_idempotency_keys",
+        "schedule": 24 * 3600.0,
+    },
     "relay-outbox": {"task": "crm_billing.tasks.relay_outbox", "schedule": 10.0},
     "resolve-open-attempts": {"task": "wallet.tasks.resolve_open_attempts", "schedule": 15.0},
     "expire-topups": {"task": "wallet.tasks.expire_topups", "schedule": 60.0},
