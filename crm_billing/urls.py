@@ -1,9 +1,9 @@
 from allauth.account.decorators import secure_admin_login
 from django.contrib import admin
 from django.urls import include, path
-from django.views.i18n import set_language
 
-from crm_billing import health
+from accounts.views import set_language
+from crm_billing import health, pages
 
 admin.autodiscover()
 admin.site.login = secure_admin_login(admin.site.login)
@@ -12,6 +12,7 @@ urlpatterns = [
     path("livez", health.livez, name="livez"),
     path("readyz", health.readyz, name="readyz"),
     path("language/", set_language, name="set_language"),
+    path("theme/", pages.set_theme, name="set_theme"),
     path("admin/", admin.site.urls),
     path("account/", include("allauth.urls")),
     path("", include("accounts.urls")),
@@ -19,3 +20,8 @@ urlpatterns = [
     path("", include("reports.urls")),
     path("api/v1/", include("crm_billing.api_urls")),
 ]
+
+handler400 = "crm_billing.pages.bad_request"
+handler403 = "crm_billing.pages.permission_denied"
+handler404 = "crm_billing.pages.not_found"
+handler500 = "crm_billing.pages.server_error"
