@@ -152,7 +152,7 @@ class RoleForm(forms.ModelForm):
 
 class ApiKeyForm(forms.Form):
     name = forms.CharField(
-        label=_("Name"), max_length=100, help_text=_("Which program will use it?")
+        label=_("Name of the key"), max_length=100, help_text=_("Which program will use it?")
     )
     scopes = forms.MultipleChoiceField(
         label=_("Scopes"),

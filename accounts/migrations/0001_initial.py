@@ -193,7 +193,7 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "created_at",
-                    models.DateTimeField(default=django.utils.timezone.now, verbose_name="since"),
+                    models.DateTimeField(default=django.utils.timezone.now, verbose_name="member since"),
                 ),
             ],
             options={
@@ -218,7 +218,7 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "created_at",
-                    models.DateTimeField(default=django.utils.timezone.now, verbose_name="since"),
+                    models.DateTimeField(default=django.utils.timezone.now, verbose_name="member since"),
                 ),
             ],
             options={

@@ -34,7 +34,7 @@ class Member(models.Model):
     user = models.ForeignKey(User, models.PROTECT, related_name="memberships")
     customer = models.ForeignKey(Customer, models.PROTECT, related_name="members")
     role = models.CharField(_("role"), max_length=10, choices=Role)
-    created_at = models.DateTimeField(_("since"), default=timezone.now)
+    created_at = models.DateTimeField(_("member since"), default=timezone.now)
 
     objects = MemberQuerySet.as_manager()
 
