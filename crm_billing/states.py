@@ -7,16 +7,19 @@ The words are the status constants of every document; a word means the same wher
 TONE_WORDS = {
     "good": """
         ACTIVE APPROVED CAPTURED CREDITED DELIVERED DONE FIXED GOOD ISSUED MATCHED OK PAID POSTED
-        RELEASED RESOLVED SEALED SENT SETTLED SUCCEEDED UPHELD VALID VERIFIED WON
+        RELEASED RESOLVED SEALED SENT SETTLED SUCCEEDED TOP_UP UPHELD VALID VERIFIED WON
     """,
     "wait": """
         CREATED DRAFT INVITED OPENED PAYING PENDING PROCESSING PROPOSED QUEUED REQUESTED RETRYING
         SENDING SUBMITTED UNDER_REVIEW WAITING
     """,
-    "warn": "AT_RISK HELD MISMATCH OPEN PARTIAL PARTLY_USED SUSPENSE UNKNOWN UNMATCHED UNVERIFIED",
+    "warn": "ADJUSTMENT AT_RISK HELD MISMATCH OPEN PARTIAL PARTLY_USED SUSPENSE UNKNOWN UNMATCHED UNVERIFIED",
     "bad": "BROKEN FAILED FROZEN LOST OVERDUE PARKED REFUSED REJECTED REVOKED",
-    "info": "BONUS INFO PRINCIPAL REFUNDED RETURNED REVERSED",
-    "plain": "CANCELLED CLOSED EMPTY EXPIRED IGNORED INACTIVE SPENT USED VOID VOIDED",
+    "info": "BONUS GRANT INFO PRINCIPAL REFUNDED RETURNED REVERSAL REVERSED",
+    "plain": """
+        CANCELLED CAPTURE CLOSED EMPTY EXPIRED EXPIRY IGNORED INACTIVE SPEND SPENT TRANSFER USED
+        VOID VOIDED
+    """,
 }
 TONES = {word: tone for tone, words in TONE_WORDS.items() for word in words.split()}
 TONE_ICONS = {
@@ -28,16 +31,24 @@ TONE_ICONS = {
     "plain": "circle-minus",
 }
 ICONS = {
+    "ADJUSTMENT": "scale",
     "BONUS": "gift",
+    "CAPTURE": "lock-open",
     "CREATED": "circle-dashed",
     "DRAFT": "circle-dashed",
     "EXPIRED": "clock",
+    "EXPIRY": "clock",
     "FROZEN": "snowflake",
+    "GRANT": "plus",
     "HELD": "lock",
     "PRINCIPAL": "cash-banknote",
     "REFUNDED": "arrow-back-up",
     "RETURNED": "arrow-back-up",
+    "REVERSAL": "arrow-back-up",
     "REVERSED": "arrow-back-up",
+    "SPEND": "arrow-up-right",
+    "TOP_UP": "arrow-down-left",
+    "TRANSFER": "arrows-exchange",
     "UNKNOWN": "help-circle",
     "VERIFIED": "shield-check",
 }

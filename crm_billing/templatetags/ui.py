@@ -178,7 +178,7 @@ def under(path: str, url: str) -> bool:
     """
     Say whether a page lies at or below `url`, to mark the menu entry one is in.
     """
-    return bool(path) and path.startswith(url)
+    return bool(path and url) and path.startswith(url)
 
 
 @register.filter

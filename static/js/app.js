@@ -71,6 +71,8 @@
     const closer = closest(event, "[data-dismiss]");
     if (closer) closer.closest(closer.dataset.dismiss)?.remove();
 
+    if (closest(event, "[data-print]")) window.print();
+
     const revealer = closest(event, "[data-reveal]");
     if (revealer) reveal(revealer);
 
