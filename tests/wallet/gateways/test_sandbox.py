@@ -20,6 +20,7 @@ from wallet.gateways.base import (
     PaymentStatus,
     RefundStatus,
 )
+from wallet.gateways.fake.exchange import Answer
 from wallet.gateways.fake.state import BEIJING, Fault, Order
 from wallet.gateways.sandbox import keys
 from wallet.gateways.sandbox.gateway import SandboxGateway
@@ -187,11 +188,45 @@ class TestOutcomes:
         with pytest.raises(GatewayUnknown, match="signature"):
             status(gateway)
 
+    @pytest.mark.parametrize("said", [500, 503, 429, 408, 425, 301, 399])
+    def test_a_signed_status_that_is_no_clear_answer_is_none(self, fake_gateway, monkeypatch, said):
+        wire = fake_gateway.fake.wires["sandbox"]
+        body = b'{"code": "BUSY", "message": "try again"}'
+        monkeypatch.setattr(wire, "_query", lambda number: Answer(status=said, body=body))
+        with pytest.raises(GatewayUnknown, match=str(said)):
+            status(fake_gateway.gateway)
+
+    def test_an_answer_about_another_order_is_not_believed(self, fake_gateway, monkeypatch):
+        gateway = fake_gateway.gateway
+        gateway.create(order(), at=now())
+        gateway.create(order("TU20261122ANOTHER1"), at=now())
+        fake_gateway.pay("TU20261122ANOTHER1")
+        wire = fake_gateway.fake.wires["sandbox"]
+        query = wire._query
+        monkeypatch.setattr(wire, "_query", lambda number: query("TU20261122ANOTHER1"))
+        with pytest.raises(GatewayUnknown, match="another number"):
+            status(gateway)
+
     def test_a_redirect_is_not_followed(self, fake_gateway, monkeypatch):
-        monkeypatch.setattr(
-            fake_gateway.gateway, "_exchange", lambda *a, **k: (302, {"location": "/x"}, b"")
-        )
-        with pytest.raises(GatewayUnknown):
+        wire = fake_gateway.fake.wires["sandbox"]
+        gateway = fake_gateway.gateway
+        gateway.create(order(), at=now())
+        asked = []
+
+        def redirect(number):
+            asked.append(number)
+            there = f"{fake_gateway.url}/sandbox/v1/orders/{number}"
+            return Answer(status=307, headers={"Location": there}, body=b"{}")
+
+        monkeypatch.setattr(wire, "_query", redirect)
+        with pytest.raises(GatewayUnknown, match="307"):
+            status(gateway)
+        assert asked == [NUMBER]
+
+    def test_an_endless_answer_is_cut_off(self, fake_gateway, monkeypatch):
+        wire = fake_gateway.fake.wires["sandbox"]
+        monkeypatch.setattr(wire, "_query", lambda number: Answer(body=b" " * 2_000_000))
+        with pytest.raises(GatewayUnknown, match="too large"):
             status(fake_gateway.gateway)
 
 
