@@ -58,7 +58,7 @@ def open_once(
             },
         )
         if new:
-            log.error("case.opened", case_id=case.pk, kind=kind, key=key)
+            log.error("case.opened", case_id=case.pk, kind=str(kind), key=key)
             outbox.put(topic="case.opened", key=str(case.pk), payload={"case_id": case.pk}, at=at)
     return case
 

@@ -93,7 +93,7 @@ def _send(attempt: PaymentAttempt, gateway: Gateway, *, at: datetime) -> Payment
     except GatewayUnknown as doubt:
         state, failure = State.UNKNOWN, str(doubt)[:300]
     crash.point("submit_after_call")
-    log.info("payment.sent", number=attempt.number, state=state, failure=failure)
+    log.info("payment.sent", number=attempt.number, state=str(state), failure=failure)
     return _record(attempt.pk, action=action, state=state, failure=failure, at=at)
 
 

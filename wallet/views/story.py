@@ -40,6 +40,7 @@ class Story:
     look: str = ""
     step: int = 2
     final: bool = False
+    counts_down: bool = False
     action: ClientAction | None = None
     may: set[str] = field(default_factory=set)
 
@@ -109,9 +110,8 @@ def gateway_label(code: str) -> str:
 
 
 def _paid(story: Story) -> None:
-    amount = shown(story.topup.amount)
-    story.title = _("%(amount)s has arrived") % {"amount": amount}
-    story.text = _("The money is in the wallet and can be used now.")
+    story.title = _("The money has arrived")
+    story.text = _("It is in the wallet and can be used now.")
     story.look, story.step, story.final = "good", len(story.steps) + 1, True
     story.may = {"again"}
 
@@ -138,7 +138,7 @@ def _cancelled(story: Story) -> None:
 def _open(story: Story, at: datetime) -> None:
     last = story.last
     state = last.state if last else Attempt.CREATED
-    story.look = "wait"
+    story.look, story.counts_down = "wait", True
     story.may = {"cancel"}
     match state:
         case Attempt.CREATED:
@@ -178,6 +178,7 @@ def _open(story: Story, at: datetime) -> None:
             "will contact you. You need not pay again."
         )
         story.look, story.may, story.action = "warn", set(), None
+        story.counts_down = False
 
 
 def _waits(story: Story) -> bool:

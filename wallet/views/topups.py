@@ -4,7 +4,6 @@ from urllib.parse import urlencode, urlsplit
 import segno
 import structlog
 from django.contrib import messages
-from django.core.cache import cache
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
@@ -17,8 +16,10 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from djmoney.money import Money
 
 from accounts.http import PortalRequest, customer_required, may_top_up
-from crm_billing import money
+from crm_billing import money, ratelimit
 from crm_billing.errors import DomainError
+from crm_billing.templatetags.ui import money as shown
+from crm_billing.templatetags.ui import symbol
 from wallet import payments, queries, topups
 from wallet.forms import TopUpFilterForm, TopUpForm
 from wallet.gateways.base import ActionKind, ClientAction
@@ -81,8 +82,9 @@ def _ask_amount(request: PortalRequest, form: TopUpForm, limits: topups.Limits) 
     context = {
         "form": form,
         "limits": limits,
-        "symbol_of": limits.policy.currency,
+        "symbol": symbol(limits.policy.currency),
         "summary": _summary(form, limits),
+        "steps": _steps(),
     }
     status = 422 if form.errors else 200
     return render(request, "wallet/topup_new.html", context, status=status)
@@ -100,11 +102,21 @@ def _ask_confirmation(
         "gateway": gateway,
         "gateway_label": story.gateway_label(gateway),
         "request_key": form.cleaned_data["request_key"],
-        "after": limits.balance.available + amount,
+        "rows": [
+            {"label": _("Customer"), "value": str(request.customer)},
+            {"label": _("Pay with"), "value": story.gateway_label(gateway)},
+            {"label": _("Available now"), "value": shown(limits.balance.available)},
+            {"label": _("Available afterwards"), "value": shown(limits.balance.available + amount)},
+        ],
+        "steps": _steps(),
         "minutes": limits.policy.topup_minutes,
         "back_url": f"{reverse('wallet:topup-new')}?{wish}",
     }
     return render(request, "wallet/topup_confirm.html", context)
+
+
+def _steps() -> list[str]:
+    return [_("Amount"), _("Check"), _("Pay"), _("Done")]
 
 
 @may_top_up
@@ -214,7 +226,7 @@ def ask_topup(request: PortalRequest, number: str) -> HttpResponse:
     Ask the gateway now: "I have paid, and it isn't here".
     """
     topup = _may_pay(request, number)
-    if not cache.add(f"topup-ask:{topup.pk}", 1, ASK_EVERY_SECONDS):
+    if ratelimit.exceeded("topup-ask", topup.number, limit=1, seconds=ASK_EVERY_SECONDS):
         messages.info(request, _("We have just asked. Wait a few seconds before asking again."))
     elif topup.state != TopUp.State.PAID:
         _ask_about(topup, timezone.now())
