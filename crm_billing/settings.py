@@ -119,7 +119,7 @@ TEMPLATES = [
 # gives up on a dead peer after 5 s, and a transaction left idle is ended by the server.
 
 DATABASES = {
-    "default": env.db_url("DATABASE_URL", default=embedded.database_url())
+    "default": env.db_url_config(env("DATABASE_URL", default="") or embedded.database_url())
     | {
         "CONN_MAX_AGE": 60,
         "CONN_HEALTH_CHECKS": True,
@@ -142,11 +142,11 @@ DATABASES = {
     }
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
-
+REDIS_URL = env("REDIS_URL", default="")
 CACHES = {
     "default": {
         "BACKEND": "django.core.cache.backends.redis.RedisCache",
-        "LOCATION": env("CACHE_URL", default=env("REDIS_URL", default=embedded.redis_url(1))),
+        "LOCATION": env("CACHE_URL", default="") or REDIS_URL or embedded.redis_url(1),
         "KEY_PREFIX": "crm",
         "OPTIONS": {"socket_timeout": 3, "socket_connect_timeout": 3},
     }
@@ -221,7 +221,7 @@ FILE_UPLOAD_MAX_MEMORY_SIZE = 2_621_440
 
 # Mail
 
-EMAIL_CONFIG = env.email_url("EMAIL_URL", default="smtp://127.0.0.1:2525")
+EMAIL_CONFIG = env.email_url_config(env("EMAIL_URL", default="") or "smtp://127.0.0.1:2525")
 vars().update(EMAIL_CONFIG)
 EMAIL_TIMEOUT = 10
 DEFAULT_FROM_EMAIL = env("DEFAULT_FROM_EMAIL", default=f"{BRAND_NAME} <{ISSUER_EMAIL}>")
@@ -230,7 +230,7 @@ ALARM_EMAILS = env.list("ALARM_EMAILS", default=[])
 
 # Background work (R12): at least once, one at a time, ids only; the database is the queue
 
-CELERY_BROKER_URL = env("REDIS_URL", default=embedded.broker_url(0))
+CELERY_BROKER_URL = REDIS_URL or embedded.broker_url(0)
 CELERY_BROKER_TRANSPORT_OPTIONS = {
     "visibility_timeout": 3600,
     "unacked_restore_interval": 5,
@@ -304,6 +304,10 @@ SPECTACULAR_SETTINGS = {
     "SERVE_PUBLIC": True,
     "SERVE_AUTHENTICATION": [],
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "crm_billing.api.document_codes",
+    ],
 }
 
 # Security headers
