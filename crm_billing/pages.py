@@ -78,7 +78,7 @@ def server_error(request: HttpRequest) -> HttpResponse:
     """
     known = issuer(request) | {"request_id": getattr(request, "request_id", "")}
     try:
-        page = render_to_string("500.html", known)
+        page: str = render_to_string("500.html", known)
     except Exception:  # the page that reports a failure must not become one
         log.exception("error_page.failed")
         page = f"<!doctype html><title>500</title><h1>500</h1><p>{known['request_id']}</p>"

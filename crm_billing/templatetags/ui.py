@@ -197,7 +197,7 @@ def control(field: BoundField) -> SafeString:
         case _:
             dress = "form-control"
     worn = [dress, widget.attrs.get("class", ""), "is-invalid" if field.errors else ""]
-    attrs = {"class": " ".join(filter(None, worn))}
+    attrs: dict[str, str | bool] = {"class": " ".join(filter(None, worn))}
     hint = widget.attrs.get("placeholder")
     is_code = widget.attrs.get("autocomplete") == "one-time-code"
     if hint is not None and (is_code or str(hint) == str(field.label)):
