@@ -92,6 +92,23 @@ def run(
     return Answer(status=status, body=body, replayed=False)
 
 
+def replay(*, scope: str, key: str, fingerprint: str) -> Answer | None:
+    """
+    Return the answer given before, without taking the key: for work whose effect cannot be one
+    transaction, like a call to a gateway, and which guards itself.
+
+    raises IdempotencyConflict: the key was used for another request.
+    """
+    known = IdempotencyKey.objects.filter(scope=scope, key=key).first()
+    if known is None or known.status is None:
+        return None
+    if known.fingerprint != fingerprint:
+        raise IdempotencyConflict(
+            gettext("This idempotency key was already used for another request."), key=key
+        )
+    return Answer(status=known.status, body=known.body, replayed=True)
+
+
 def once(*, scope: str, key: str, fingerprint: str, at: datetime) -> Answer | None:
     """
     Take the key, or return the answer given before; waits for a twin that is at work.

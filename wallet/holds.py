@@ -8,9 +8,11 @@ from django.db import connection
 from django.utils.translation import gettext as _
 from djmoney.money import Money
 
+from accounts import customers
 from accounts.models import Customer, User
 from crm_billing.errors import DomainError
 from crm_billing.money import from_minor, to_minor
+from crm_billing.templatetags.ui import money as shown
 from crm_billing.transactions import money_transaction
 from wallet import chart, ledger
 from wallet.models import Hold, HoldLot, JournalEntry, Lot
@@ -54,7 +56,7 @@ def place(
         raise BadCharge(_("The hold must expire after it is placed."), field="expires_at")
     currency = str(amount.currency)
     policy = policy_in_force(currency, at)
-    _refuse_frozen(customer)
+    customers.require_active(Customer.objects.get(pk=customer.pk))
     accounts = chart.wallet_accounts(customer, currency)
     ledger.lock_accounts(account.pk for account in accounts.values())
     if hold := Hold.objects.filter(customer=customer, reference=reference).first():
@@ -93,7 +95,7 @@ def capture(*, hold_id: int, amount: Money, at: datetime, by: User | None = None
     if hold.state == Hold.State.CAPTURED and hold.captured == amount:
         return hold
     _refuse_closed(hold)
-    _refuse_frozen(hold.customer)
+    customers.require_active(hold.customer)
     if not to_minor(amount) > 0 or str(amount.currency) != hold.currency:
         raise BadCharge(
             _("Capture an amount above zero in %(currency)s.") % {"currency": hold.currency},
@@ -101,7 +103,7 @@ def capture(*, hold_id: int, amount: Money, at: datetime, by: User | None = None
         )
     if amount > hold.amount:
         raise CaptureTooLarge(
-            _("Only %(amount)s is held.") % {"amount": hold.amount}, field="amount"
+            _("Only %(amount)s is held.") % {"amount": shown(hold.amount)}, field="amount"
         )
     _pin(hold, -1)
     uses, debits = _captured_parts(hold, to_minor(amount))
@@ -171,13 +173,6 @@ def _refuse_closed(hold: Hold) -> None:
         )
 
 
-def _refuse_frozen(customer: Customer) -> None:
-    if Customer.objects.filter(pk=customer.pk).exclude(status=Customer.Status.ACTIVE).exists():
-        raise ledger.CustomerFrozen(
-            _("This customer is frozen: money cannot be moved. Please contact us.")
-        )
-
-
 def _free_parts(
     customer: Customer, currency: str, order: str, wanted: int, at: datetime
 ) -> list[tuple[int, int]]:
@@ -193,7 +188,7 @@ def _free_parts(
             return parts
     available = from_minor(wanted - left, currency)
     raise ledger.InsufficientFunds(
-        _("Only %(available)s is available.") % {"available": available}, available=available
+        _("Only %(available)s is available.") % {"available": shown(available)}, available=available
     )
 
 

@@ -15,9 +15,11 @@ from django.db import connection
 from django.utils.translation import gettext as _
 from djmoney.money import Money
 
+from accounts.customers import CustomerFrozen
 from accounts.models import User
 from crm_billing.errors import DomainError
 from crm_billing.money import from_minor, to_minor
+from crm_billing.templatetags.ui import money as shown
 from crm_billing.transactions import money_transaction, retried
 from wallet.models import JournalEntry, Lot, LotUse, Posting
 
@@ -40,10 +42,6 @@ class ReferenceReused(DomainError):
 
 class MoneyFrozen(DomainError):
     code = "money_frozen"
-
-
-class CustomerFrozen(DomainError):
-    code = "customer_frozen"
 
 
 class NotReversible(DomainError):
@@ -198,7 +196,7 @@ def _refuse_if_spent(original: JournalEntry, at: datetime) -> None:
         if free < lot.granted_minor:
             raise InsufficientFunds(
                 _("Of the %(granted)s credited by this entry only %(free)s is left.")
-                % {"granted": lot.granted, "free": from_minor(free, lot.currency)},
+                % {"granted": shown(lot.granted), "free": shown(from_minor(free, lot.currency))},
                 available=from_minor(free, lot.currency),
             )
 
@@ -324,7 +322,7 @@ def _refusal(refused: dict) -> DomainError:
     match code:
         case "insufficient_funds":
             return InsufficientFunds(
-                _("Only %(available)s is available.") % {"available": available}, **facts
+                _("Only %(available)s is available.") % {"available": shown(available)}, **facts
             )
         case "customer_frozen":
             return CustomerFrozen(

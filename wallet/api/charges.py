@@ -1,0 +1,53 @@
+from django.utils import timezone
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+from crm_billing.api import IDEMPOTENCY_KEY, AmountField, ErrorBody, idempotent
+from wallet import queries, spending
+
+REFUSALS = dict.fromkeys((400, 401, 403, 409, 429, 503), ErrorBody)
+
+
+class ChargeInput(serializers.Serializer):
+    amount = AmountField()
+    description = serializers.CharField(max_length=200, help_text="what the customer reads")
+
+
+class ChargeOutput(serializers.Serializer):
+    id = serializers.IntegerField(help_text="of the entry")
+    reference = serializers.CharField()
+    amount = AmountField()
+    description = serializers.CharField()
+    occurred_at = serializers.DateTimeField()
+    available = AmountField(help_text="what is left to spend")
+
+
+class ChargeListView(APIView):
+    required_scope = "charges:write"
+
+    @extend_schema(
+        operation_id="charge",
+        parameters=[IDEMPOTENCY_KEY],
+        request=ChargeInput,
+        responses={201: ChargeOutput} | REFUSALS,
+    )
+    @idempotent
+    def post(self, request: Request, key: str) -> tuple[int, dict]:
+        """
+        Take money from the wallet for something used. The key becomes the charge's reference.
+        """
+        body = ChargeInput(data=request.data)
+        body.is_valid(raise_exception=True)
+        amount = body.validated_data["amount"]
+        entry = spending.spend(
+            customer=request.customer,
+            amount=amount,
+            reference=key,
+            description=body.validated_data["description"],
+            at=timezone.now(),
+        )
+        entry.amount = amount
+        entry.available = queries.balance(request.customer, amount.currency.code).available
+        return 201, dict(ChargeOutput(entry).data)
