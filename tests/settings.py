@@ -9,7 +9,7 @@ os.environ.setdefault("EMBEDDED_FAST", "1")
 os.environ.setdefault("DEMO", "1")
 os.environ.setdefault("SECRET_KEY", "tests-only")
 
-from crm_billing.settings import *  # noqa: E402, F403
+from crm_billing.settings import *  # noqa: F403
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 STORAGES = STORAGES | {  # noqa: F405

@@ -173,7 +173,10 @@ class TestTheDatabase:
     )
     def test_refuses_edits(self, maker, change, rule):
         propose(maker)
-        with pytest.raises(DatabaseError) as error, transaction.atomic():
-            with connection.cursor() as cursor:
-                cursor.execute(f"UPDATE wallet_adjustment SET {change}")
+        with (
+            pytest.raises(DatabaseError) as error,
+            transaction.atomic(),
+            connection.cursor() as cursor,
+        ):
+            cursor.execute(f"UPDATE wallet_adjustment SET {change}")
         assert error.value.__cause__.diag.constraint_name == rule
