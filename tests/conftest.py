@@ -8,6 +8,7 @@ from django.test import TransactionTestCase
 
 from crm_billing import embedded
 from tests.fake_gateway import fake_gateway, sandbox_keys  # noqa: F401
+from tests.mailbox import mail_server, mailbox  # noqa: F401
 
 # rows that migrations made; everything else goes after a test that committed
 KEPT = {
@@ -55,5 +56,6 @@ def books_prove(request):
 
     if JournalEntry.objects.exists():
         found = {code: rows for code, rows in books.violations().items() if rows}
-        found.pop("I19", None)  # nothing seals during a test, and its entries may lie in the past
+        for by_workers in ("I15", "I19"):  # nothing seals or relays during a test of the past
+            found.pop(by_workers, None)
         assert not found, found

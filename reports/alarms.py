@@ -1,0 +1,35 @@
+"""
+Telling people about work that has been given up.
+"""
+
+from datetime import datetime, timedelta
+
+from django.db import transaction
+
+from crm_billing import outbox
+
+LOOK_BACK = timedelta(days=7)
+
+
+def report_parked(*, at: datetime) -> int:
+    """
+    Have one mail sent for each errand parked in the last week; return how many are new.
+
+    Should the alarm itself be parked, because mail is what is broken, it raises no further alarm:
+    staff see it on the admin's first page.
+    """
+    given_up = outbox.parked().filter(parked_at__gt=at - LOOK_BACK).exclude(topic="outbox.parked")
+    with transaction.atomic():
+        return sum(
+            outbox.put(
+                topic="outbox.parked",
+                key=f"{errand.pk}:{errand.parked_at.isoformat()}",
+                payload={
+                    "topic": errand.topic,
+                    "key": errand.key,
+                    "reason": errand.last_error[:500],
+                },
+                at=at,
+            )
+            for errand in given_up
+        )

@@ -1,0 +1,3 @@
+DROP TRIGGER reports_receiptdocument_stays ON reports_receiptdocument;
+DROP FUNCTION reports_receiptdocument_stays();
+ALTER TABLE reports_receiptdocument DROP CONSTRAINT reports_receiptdocument_hash_is_its_pdfs;
