@@ -118,8 +118,9 @@ TEMPLATES = [
 # Every limit a stuck socket could ignore is set on the client side too (R21): the kernel
 # gives up on a dead peer after 5 s, and a transaction left idle is ended by the server.
 
+DATABASE = env.db_url_config(env("DATABASE_URL", default="") or embedded.database_url())
 DATABASES = {
-    "default": env.db_url_config(env("DATABASE_URL", default="") or embedded.database_url())
+    "default": DATABASE
     | {
         "CONN_MAX_AGE": 60,
         "CONN_HEALTH_CHECKS": True,
@@ -138,7 +139,8 @@ DATABASES = {
                 f" -c idle_in_transaction_session_timeout="
                 f"{env.int('DB_IDLE_TIMEOUT_MS', default=60000)}"
             ),
-        },
+        }
+        | DATABASE.get("OPTIONS", {}),  # what the address says, such as sslmode
     }
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
