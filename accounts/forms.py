@@ -115,6 +115,7 @@ class ProfileForm(forms.ModelForm):
     class Meta:
         model = User
         fields = ["name", "locale"]
+        labels = {"name": _("Your name")}
 
     def __init__(self, *args, **kwargs) -> None:
         super().__init__(*args, **kwargs)

@@ -9,10 +9,19 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django_htmx.middleware import HtmxDetails
+from rest_framework.request import Request
 
 from accounts.models import Customer, Member, User
 
 SESSION_KEY = "customer_id"
+
+
+class ApiRequest(Request):
+    """
+    The request an API view receives: a key has spoken for its customer.
+    """
+
+    customer: Customer
 
 
 class PortalRequest(HttpRequest):
