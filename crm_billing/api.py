@@ -205,7 +205,7 @@ class KeyRequired(exceptions.APIException):
 
 
 def scope(request: Request) -> str:
-    return f"api:{request.customer.pk}"
+    return f"api:{request._request.customer.pk}"
 
 
 def fingerprint(request: Request) -> str:

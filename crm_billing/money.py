@@ -194,6 +194,10 @@ class DocumentMoneyField(MoneyField):
     raises InexactMoney: on saving an amount finer than a minor unit or finer than the column.
     """
 
+    # what django-stubs asks of a field's class
+    _pyi_private_set_type: Money  # type: ignore[assignment]
+    _pyi_private_get_type: Money  # type: ignore[assignment]
+
     def __init__(self, *args, **kwargs):
         kwargs.setdefault("max_digits", 19)
         kwargs.setdefault("decimal_places", 3)

@@ -36,8 +36,8 @@ def balance(customer: Customer, currency: str = "CNY") -> Balance:
     rows = LedgerAccount.objects.filter(customer=customer, currency=currency).values_list(
         "kind", "balance_minor", "held_minor"
     )
-    minor = {kind: balance for kind, balance, _held in rows}
-    held = sum(held for _kind, _balance, held in rows)
+    minor = {kind: balance or 0 for kind, balance, _held in rows}
+    held = sum(held or 0 for _kind, _balance, held in rows)
     principal, bonus = minor.get("PRINCIPAL", 0), minor.get("BONUS", 0)
     return Balance(
         principal=from_minor(principal, currency),

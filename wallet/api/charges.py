@@ -1,9 +1,9 @@
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
-from rest_framework.request import Request
 from rest_framework.views import APIView
 
+from accounts.http import ApiRequest
 from crm_billing.api import IDEMPOTENCY_KEY, AmountField, ErrorBody, idempotent
 from wallet import queries, spending
 
@@ -34,7 +34,7 @@ class ChargeListView(APIView):
         responses={201: ChargeOutput} | REFUSALS,
     )
     @idempotent
-    def post(self, request: Request, key: str) -> tuple[int, dict]:
+    def post(self, request: ApiRequest, key: str) -> tuple[int, dict]:
         """
         Take money from the wallet for something used. The key becomes the charge's reference.
         """
@@ -48,6 +48,12 @@ class ChargeListView(APIView):
             description=body.validated_data["description"],
             at=timezone.now(),
         )
-        entry.amount = amount
-        entry.available = queries.balance(request.customer, amount.currency.code).available
-        return 201, dict(ChargeOutput(entry).data)
+        charge = {
+            "id": entry.pk,
+            "reference": entry.reference,
+            "amount": amount,
+            "description": entry.description,
+            "occurred_at": entry.occurred_at,
+            "available": queries.balance(request.customer, amount.currency.code).available,
+        }
+        return 201, dict(ChargeOutput(charge).data)

@@ -2,9 +2,9 @@ from django.shortcuts import get_object_or_404
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
-from rest_framework.request import Request
 from rest_framework.views import APIView
 
+from accounts.http import ApiRequest
 from crm_billing.api import IDEMPOTENCY_KEY, AmountField, ErrorBody, idempotent
 from wallet import holds
 from wallet.models import Hold
@@ -42,7 +42,7 @@ class HoldListView(APIView):
         responses={201: HoldOutput} | REFUSALS,
     )
     @idempotent
-    def post(self, request: Request, key: str) -> tuple[int, dict]:
+    def post(self, request: ApiRequest, key: str) -> tuple[int, dict]:
         """
         Set money aside. The key becomes the hold's reference.
         """
@@ -68,7 +68,7 @@ class HoldCaptureView(APIView):
         responses={200: HoldOutput} | REFUSALS,
     )
     @idempotent
-    def post(self, request: Request, key: str, hold_id: int) -> tuple[int, dict]:
+    def post(self, request: ApiRequest, key: str, hold_id: int) -> tuple[int, dict]:
         """
         Spend what was held, or part of it, and free the rest.
         """
@@ -93,7 +93,7 @@ class HoldReleaseView(APIView):
         responses={200: HoldOutput} | REFUSALS,
     )
     @idempotent
-    def post(self, request: Request, key: str, hold_id: int) -> tuple[int, dict]:
+    def post(self, request: ApiRequest, key: str, hold_id: int) -> tuple[int, dict]:
         """
         Free what was held.
         """

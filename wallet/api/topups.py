@@ -4,10 +4,10 @@ from django.urls import reverse
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
-from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from accounts.http import ApiRequest
 from crm_billing import api, idempotency
 from crm_billing.api import IDEMPOTENCY_KEY, AmountField, ErrorBody
 from wallet import payments, topups
@@ -30,11 +30,10 @@ class TopUpOutput(serializers.Serializer):
     expires_at = serializers.DateTimeField(help_text="pay before; later money is still credited")
     paid_at = serializers.DateTimeField(allow_null=True)
     payment = serializers.JSONField(
-        source="client_action",
         allow_null=True,
         help_text="how to pay: what the gateway asks the payer's browser to do",
     )
-    receipt = serializers.CharField(source="receipt_number", allow_null=True)
+    receipt = serializers.CharField(allow_null=True)
     page = serializers.URLField(help_text="where a signed-in member follows it")
 
 
@@ -47,7 +46,7 @@ class TopUpListView(APIView):
         request=TopUpInput,
         responses={201: TopUpOutput} | REFUSALS,
     )
-    def post(self, request: Request) -> Response:
+    def post(self, request: ApiRequest) -> Response:
         """
         Ask to pay in.
 
@@ -83,7 +82,7 @@ class TopUpView(APIView):
     required_scope = "topups:read"
 
     @extend_schema(operation_id="topup", responses={200: TopUpOutput} | REFUSALS)
-    def get(self, request: Request, number: str) -> Response:
+    def get(self, request: ApiRequest, number: str) -> Response:
         """
         How a top-up stands.
         """
@@ -97,7 +96,16 @@ def represent(topup: TopUp) -> dict:
     """
     attempt = topup.attempts.order_by("pk").last()
     receipt = getattr(topup, "receipt", None)
-    topup.client_action = attempt.client_action if attempt and topup.is_open else None
-    topup.receipt_number = receipt and receipt.number
-    topup.page = settings.SITE_URL + reverse("wallet:topup-status", args=[topup.number])
-    return dict(TopUpOutput(topup).data)
+    told = {
+        "number": topup.number,
+        "state": topup.state,
+        "amount": topup.amount,
+        "gateway": topup.gateway,
+        "created_at": topup.created_at,
+        "expires_at": topup.expires_at,
+        "paid_at": topup.paid_at,
+        "payment": attempt.client_action if attempt and topup.is_open else None,
+        "receipt": receipt and receipt.number,
+        "page": settings.SITE_URL + reverse("wallet:topup-status", args=[topup.number]),
+    }
+    return dict(TopUpOutput(told).data)

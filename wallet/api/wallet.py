@@ -3,10 +3,10 @@ from django.utils.translation import gettext as _
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
-from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from accounts.http import ApiRequest
 from crm_billing.api import AmountField, ErrorBody
 from wallet import activity, queries
 from wallet.models import JournalEntry
@@ -73,7 +73,7 @@ class WalletView(APIView):
     required_scope = "wallet:read"
 
     @extend_schema(operation_id="wallet", responses={200: WalletOutput} | REFUSALS)
-    def get(self, request: Request) -> Response:
+    def get(self, request: ApiRequest) -> Response:
         """
         What the customer has.
         """
@@ -97,7 +97,7 @@ class EntryListView(APIView):
         ],
         responses={200: EntryPage} | REFUSALS,
     )
-    def get(self, request: Request) -> Response:
+    def get(self, request: ApiRequest) -> Response:
         """
         What happened to the wallet, newest first.
         """

@@ -306,7 +306,7 @@ class Freeze(models.Model):
         verbose_name_plural = _("freezes")
         permissions = [("lift_freeze", "Can lift a freeze")]
         constraints = [
-            models.UniqueConstraint(
+            models.UniqueConstraint(  # type: ignore[call-overload]
                 Q(lifted_at=None),
                 name="wallet_freeze_one_at_a_time",
                 condition=Q(lifted_at=None),

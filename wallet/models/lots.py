@@ -3,6 +3,7 @@ from typing import Self
 
 from django.db import models
 from django.db.models import Case, F, Q, When
+from django.db.models.expressions import OrderBy
 from django.utils.translation import gettext_lazy as _
 from djmoney.money import Money
 
@@ -26,7 +27,7 @@ class LotQuerySet(models.QuerySet["Lot"]):
         """
         principal_last = Case(When(kind="PRINCIPAL", then=1), default=0)
         by_expiry = F("expires_at").asc(nulls_last=True)
-        orders = {
+        orders: dict[str, list[Case | OrderBy]] = {
             "BONUS_FIRST_EARLIEST_EXPIRY": [principal_last, by_expiry],
             "PRINCIPAL_FIRST_FIFO": [principal_last.desc()],
             "EARLIEST_EXPIRY_FIRST": [by_expiry, principal_last],
