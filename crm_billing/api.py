@@ -204,8 +204,8 @@ class KeyRequired(exceptions.APIException):
         super().__init__(_("Send the header Idempotency-Key with a key of your own."))
 
 
-def scope(request: Request) -> str:
-    return f"api:{request._request.customer.pk}"
+def scope(request: Any) -> str:
+    return f"api:{request.customer.pk}"
 
 
 def fingerprint(request: Request) -> str:

@@ -193,7 +193,9 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "created_at",
-                    models.DateTimeField(default=django.utils.timezone.now, verbose_name="member since"),
+                    models.DateTimeField(
+                        default=django.utils.timezone.now, verbose_name="member since"
+                    ),
                 ),
             ],
             options={
@@ -218,7 +220,9 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "created_at",
-                    models.DateTimeField(default=django.utils.timezone.now, verbose_name="member since"),
+                    models.DateTimeField(
+                        default=django.utils.timezone.now, verbose_name="member since"
+                    ),
                 ),
             ],
             options={
