@@ -37,9 +37,14 @@ class Command(BaseCommand):
             action="store_false",
             help="no demo data, no fake gateway, no mail catcher, https expected in front",
         )
+        parser.add_argument(
+            "--empty", action="store_true", help="a demo without demo data: nobody is there yet"
+        )
         parser.add_argument("--workers", type=int, default=2, help="web and worker processes each")
 
-    def handle(self, *, host: str, port: int, demo: bool, workers: int, **_: object) -> None:
+    def handle(
+        self, *, host: str, port: int, demo: bool, empty: bool, workers: int, **_: object
+    ) -> None:
         log = Log(sys.stdout)
 
         def say(text: str) -> None:
@@ -53,7 +58,7 @@ class Command(BaseCommand):
                 with engines(say):
                     preparation.migrate(say)
                     preparation.collect_static(say, told)
-                    if demo:
+                    if demo and not empty:
                         preparation.seed(say, told)
                     connections.close_all()
                     children = processes.children(ports, workers=workers, told=told)
