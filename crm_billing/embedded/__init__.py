@@ -16,7 +16,7 @@ from types import ModuleType
 
 from crm_billing.embedded import place, postgres, redis
 from crm_billing.embedded.place import EmbeddedError, home, var_dir
-from crm_billing.embedded.postgres import dsn, tool
+from crm_billing.embedded.postgres import dsn, tool, tool_environment
 from crm_billing.embedded.postgres import url as database_url
 from crm_billing.embedded.redis import broker_url
 from crm_billing.embedded.redis import url as redis_url
@@ -33,6 +33,7 @@ __all__ = [
     "status",
     "stop",
     "tool",
+    "tool_environment",
     "var_dir",
     "wanted",
 ]

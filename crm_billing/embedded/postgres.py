@@ -49,6 +49,11 @@ def dsn() -> str:
     return f"host='{place.socket_dir()}' user={NAME} dbname={NAME}"
 
 
+def tool_environment() -> dict[str, str]:
+    """The address as environment variables of libpq, which every client program reads."""
+    return {"PGHOST": str(place.socket_dir()), "PGUSER": NAME, "PGDATABASE": NAME}
+
+
 def tool(name: str) -> Path:
     """A client program of the same version as the server: psql, pg_dump, pgbench…"""
     return place.wheel(PACKAGE) / INSTALLED / "bin" / name
