@@ -8,7 +8,7 @@ source: docs/adr/0011-activity.md
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from django.db import connection
@@ -24,6 +24,9 @@ PAGE = 25
 WINDOW = 5_000
 CHUNK = 500  # rows of an export fetched at once
 SHORTEST_NUMBER = 6
+LARGEST_ID = 2**63 - 1
+EARLIEST = datetime(1900, 1, 1, tzinfo=UTC)
+LATEST = datetime(2300, 1, 1, tzinfo=UTC)
 
 # What commands write for themselves is kept in English and shown in the reader's language.
 DESCRIPTIONS: dict[str, Promise] = {
@@ -199,6 +202,16 @@ def chunks(customer: Customer, wanted: Filter, *, size: int = CHUNK) -> Iterator
             return
 
 
+def row(entry: JournalEntry) -> Row:
+    """
+    Return one entry as its customer sees it in the list.
+    """
+    values = {"entry": entry.pk, "limit": 1, "window": 1}
+    with connection.cursor() as db:
+        db.execute(_ROWS.format(near="id = %(entry)s", order="id", narrow="TRUE"), values)
+        return Row(*db.fetchone())
+
+
 class _Search:
     """
     One filter on one customer's entries, as SQL.
@@ -229,34 +242,46 @@ class _Search:
             return rows, db.fetchone()
 
     def _near(self, cursor: int | None, *, newer: bool) -> tuple[str, dict[str, Any]]:
-        values: dict[str, Any] = {"customer": self.customer.pk}
-        terms = ["customer_id = %(customer)s"]
-        if self.wanted.start is not None:
-            values["start"] = self.wanted.start
-            terms.append("occurred_at >= %(start)s")
-        if self.wanted.end is not None:
-            values["end"] = self.wanted.end
-            terms.append("occurred_at < %(end)s")
+        """
+        Return the stretch of an index to walk, as row comparisons.
+
+        They and the order begin with the customer, as the index does; with `customer_id = …`
+        instead, the planner may walk everybody's entries and leave most of them out.
+        """
+        wanted = self.wanted
+        column = "occurred_at" if wanted.by_time else "id"
+        ends = {
+            "from": (">=", wanted.start or EARLIEST) if wanted.by_time else (">", 0),
+            "upto": ("<", wanted.end or LATEST) if wanted.by_time else ("<=", LARGEST_ID),
+        }
+        further: list[str] = []
+        values: dict[str, Any] = {"customer": self.customer.pk, "cursor": cursor}
+        if cursor is not None:
+            # One bound for each end: of two, the index may begin at the wider one.
+            beyond, end = (">", "from") if newer else ("<", "upto")
+            if wanted.by_time:
+                values["cursor_at"] = self._time_of(cursor)
+                ends[end] = (f"{beyond}=", values["cursor_at"])
+                further.append(f"(occurred_at, id) {beyond} (%(cursor_at)s, %(cursor)s)")
+            else:
+                ends[end] = (beyond, cursor)
         if self.numbered:
             values["numbered"] = self.numbered
-            terms.append("id = ANY (%(numbered)s)")
-        beyond = ">" if newer else "<"
-        if cursor is not None and self.wanted.by_time:
-            values |= {"cursor": cursor, "cursor_at": self._time_of(cursor)}
-            terms.append(f"occurred_at {beyond}= %(cursor_at)s")
-            terms.append(f"(occurred_at, id) {beyond} (%(cursor_at)s, %(cursor)s)")
-        elif cursor is not None:
-            values["cursor"] = cursor
-            terms.append(f"id {beyond} %(cursor)s")
-        return " AND ".join(terms), values
+            further.append("id = ANY (%(numbered)s)")
+        walk = [
+            f"(customer_id, {column}) {sign} (%(customer)s, %({name})s)"
+            for name, (sign, _value) in ends.items()
+        ]
+        values |= {name: value for name, (_sign, value) in ends.items()}
+        return " AND ".join([*walk, *further]), values
 
     def _time_of(self, cursor: int) -> datetime | None:
         mine = JournalEntry.objects.filter(customer=self.customer, pk=cursor)
         return mine.values_list("occurred_at", flat=True).first()
 
     def _order(self, newer: bool) -> str:
-        way = "ASC" if newer else "DESC"
-        return f"occurred_at {way}, id {way}" if self.wanted.by_time else f"id {way}"
+        columns = ["customer_id", *(["occurred_at"] if self.wanted.by_time else []), "id"]
+        return ", ".join(f"{column} {'ASC' if newer else 'DESC'}" for column in columns)
 
     def _narrow(self, values: dict[str, Any]) -> str:
         wanted, terms = self.wanted, ["TRUE"]
@@ -320,8 +345,8 @@ def _kinds_called(text: str) -> list[str]:
 
 
 # The subquery walks one index from the cursor; what it yields is looked at one by one, and the
-# walk ends with the page. A balance is that of the last posting up to the entry: one step down
-# the index on (account, entry) for each pot.
+# walk ends with the page. A balance is that of the last posting up to the entry: one step back
+# in the index on (account, entry) for each pot, which the row comparison alone can name.
 _ROWS = """
 SELECT
     e.id, e.reference, e.kind, e.description, e.customer_id, e.occurred_at,
@@ -330,13 +355,13 @@ SELECT
         SELECT sum(last.balance)
         FROM wallet_ledgeraccount AS a
         CROSS JOIN LATERAL (
-            SELECT p.balance_after_minor AS balance
+            SELECT p.account_id, p.balance_after_minor AS balance
             FROM wallet_posting AS p
-            WHERE p.account_id = a.id AND p.entry_id <= e.id
-            ORDER BY p.entry_id DESC
+            WHERE (p.account_id, p.entry_id) <= (a.id, e.id)
+            ORDER BY p.account_id DESC, p.entry_id DESC
             LIMIT 1
         ) AS last
-        WHERE a.customer_id = e.customer_id AND a.currency = m.currency
+        WHERE last.account_id = a.id AND a.customer_id = e.customer_id AND a.currency = m.currency
             AND a.kind IN ('PRINCIPAL', 'BONUS')
     ), 0)::bigint AS balance
 FROM (

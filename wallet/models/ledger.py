@@ -215,8 +215,9 @@ class JournalEntry(models.Model):
             ),
         ]
         indexes = [
-            models.Index(fields=["customer", "-id"], name="wallet_entry_by_customer"),
-            models.Index(fields=["customer", "-occurred_at"], name="wallet_entry_by_customer_time"),
+            # both ways in one direction: wallet/activity.py walks them by row comparison
+            models.Index(fields=["customer", "id"], name="wallet_entry_by_customer"),
+            models.Index(fields=["customer", "occurred_at"], name="wallet_entry_by_customer_time"),
             models.Index(fields=["-occurred_at"], name="wallet_entry_by_time"),
         ]
 
@@ -256,7 +257,7 @@ class Posting(models.Model):
         ]
         indexes = [
             # per account entry ids rise with versions, across accounts posting ids need not
-            models.Index(fields=["account", "-entry"], name="wallet_posting_of_account")
+            models.Index(fields=["account", "entry"], name="wallet_posting_by_account")
         ]
 
     def __str__(self) -> str:
