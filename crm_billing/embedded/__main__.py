@@ -23,7 +23,7 @@ def main(arguments: list[str]) -> int:
             embedded.ensure_started()
             program = embedded.tool(action)
             address = embedded.tool_environment()
-            os.execve(program, [action, *arguments[1:]], os.environ | address)
+            os.execve(program, [action, *arguments[1:]], os.environ | address)  # noqa: S606
         if action == "start":
             embedded.ensure_started()
         elif action == "stop":
