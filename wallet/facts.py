@@ -98,6 +98,8 @@ def _settle_payment(
         },
     )
     if not new and not _contradicts(payment, fact):
+        if attempt is not None and payment.entry_id is None:
+            _leave_to_people(attempt)
         return Settled(Outcome.REPEATED, attempt, payment)
     problem = Case.Kind.CONTRADICTION if not new else attempt and _problem(payment, attempt)
     if attempt is not None and problem is None:
@@ -238,8 +240,7 @@ def _put_before_people(
         if kind == Case.Kind.SURPLUS:
             _succeed(attempt, payment, at=at)
         else:
-            # People have it now; asking the gateway again would teach us nothing.
-            PaymentAttempt.objects.filter(pk=attempt.pk).update(next_query_at=None)
+            _leave_to_people(attempt)
     cases.open_once(
         kind=kind,
         key=key,
@@ -250,6 +251,11 @@ def _put_before_people(
         callback=callback,
         facts=facts,
     )
+
+
+def _leave_to_people(attempt: PaymentAttempt) -> None:
+    # Asking the gateway again would teach us nothing.
+    PaymentAttempt.objects.filter(pk=attempt.pk).update(next_query_at=None)
 
 
 def _said(fact: GatewayFact) -> dict[str, str]:
