@@ -1,4 +1,5 @@
 from datetime import timedelta
+from uuid import uuid4
 from zoneinfo import available_timezones
 
 from django import forms
@@ -91,6 +92,8 @@ class CustomerForm(forms.ModelForm):
 class NewCustomerForm(forms.ModelForm):
     """
     What we must know to open a customer; the rest can wait.
+
+    once: names this filling-in, so that a double click opens one customer.
     """
 
     currency = forms.ChoiceField(
@@ -99,6 +102,7 @@ class NewCustomerForm(forms.ModelForm):
         initial=settings.DEFAULT_CURRENCY,
         help_text=_("It cannot change after the first top-up."),
     )
+    once = forms.UUIDField(widget=forms.HiddenInput, initial=uuid4)
 
     class Meta:
         model = Customer

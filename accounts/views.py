@@ -27,6 +27,7 @@ from accounts.forms import (
 )
 from accounts.http import SESSION_KEY, PortalRequest, customer_required, owner_required
 from accounts.models import ApiKey, Customer, Invitation, Member
+from crm_billing import idempotency
 from crm_billing.errors import DomainError
 
 # Coming in
@@ -39,16 +40,11 @@ def welcome(request: PortalRequest) -> HttpResponse:
     form = NewCustomerForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         try:
-            customer = customers.open(
-                owner_email=request.user.email,
-                locale=request.LANGUAGE_CODE if request.LANGUAGE_CODE == "en" else "zh-hans",
-                at=timezone.now(),
-                **form.cleaned_data,
-            )
+            customer_id = _open_once(request, form)
         except DomainError as refusal:
             form.add_error(None, str(refusal))
         else:
-            request.session[SESSION_KEY] = customer.pk
+            request.session[SESSION_KEY] = customer_id
             messages.success(request, _("Welcome. Your wallet is open."))
             return redirect("/")
     invitations = queries.invitations_for(request.user, at=timezone.now())
@@ -330,6 +326,28 @@ def _page(request: HttpRequest, template: str, form: BaseForm, **context) -> Htt
 def _member(request: PortalRequest, member_id: int) -> Member:
     mine = Member.objects.visible_to(request.user).filter(customer=request.customer)
     return get_object_or_404(mine.select_related("user"), pk=member_id)
+
+
+def _open_once(request: PortalRequest, form: NewCustomerForm) -> int:
+    """
+    Open the customer the form describes, once however often it is sent; return its id.
+    """
+    at, details = timezone.now(), dict(form.cleaned_data)
+    key = str(details.pop("once"))
+
+    def act() -> tuple[int, dict]:
+        language = "en" if request.LANGUAGE_CODE == "en" else "zh-hans"
+        opened = customers.open(owner_email=request.user.email, locale=language, at=at, **details)
+        return 201, {"customer_id": opened.pk}
+
+    answer = idempotency.run(
+        scope=f"welcome:{request.user.pk}",
+        key=key,
+        fingerprint=idempotency.fingerprint(method="POST", path=request.path, body=details),
+        at=at,
+        act=act,
+    )
+    return answer.body["customer_id"]
 
 
 def _details(customer: Customer) -> list[dict]:

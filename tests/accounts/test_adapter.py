@@ -66,7 +66,8 @@ class TestSignUp:
 
         page = client.get("/", follow=True)
         assert page.redirect_chain[-1][0] == reverse("accounts:welcome")
-        body = {"kind": "PERSON", "name": "李雷", "currency": "CNY", "time_zone": "Asia/Shanghai"}
+        form = page.context["form"]
+        body = {name: form[name].value() for name in form.fields} | {"name": "李雷"}
         client.post(reverse("accounts:welcome"), body)
         assert owner_of(Customer.objects.get()).email == "new@example.com"
 

@@ -15,6 +15,7 @@ from tests.factories import NOON, UserFactory, member_of, open_customer, owner_o
 
 pytestmark = pytest.mark.django_db
 
+ALTER = "ALTER TABLE accounts_member"
 LATER = NOON + timedelta(days=1)
 
 
@@ -297,6 +298,26 @@ class TestLastOwner:
 
         assert len(refusals) == 1
         assert customer.members.filter(role="OWNER").count() == 1
+
+
+class TestLastOwnerControl:
+    """
+    The race without the guard: it is the guard that saves the owner.
+    """
+
+    @pytest.mark.django_db(transaction=True)
+    def test_loses_both_owners(self):
+        customer = open_customer()
+        one, two = owner_of(customer), member_of(customer, "OWNER")
+        with connection.cursor() as cursor:
+            cursor.execute(f"{ALTER} DISABLE TRIGGER accounts_customer_keeps_an_owner")
+        try:
+            for victim in (one, two):
+                Member.objects.filter(user=victim).delete()
+            assert not customer.members.exists()
+        finally:
+            with connection.cursor() as cursor:
+                cursor.execute(f"{ALTER} ENABLE TRIGGER accounts_customer_keeps_an_owner")
 
 
 class TestAdminPermission:

@@ -19,7 +19,13 @@ OWNER_ONLY = [
 ]
 EVERY_MEMBER = ["accounts:settings", "accounts:member-list"]
 EVERYBODY = ["accounts:welcome", "accounts:profile", "accounts:security"]
-NEW_CUSTOMER = {"name": "晨星", "kind": "COMPANY", "currency": "CNY", "time_zone": "Asia/Shanghai"}
+NEW_CUSTOMER = {
+    "name": "晨星",
+    "kind": "COMPANY",
+    "currency": "CNY",
+    "time_zone": "Asia/Shanghai",
+    "once": "6d3c4a3e-6f0a-4ad5-9f1c-0a6f6f2d8f11",
+}
 
 
 @pytest.fixture
@@ -132,6 +138,15 @@ class TestWelcome:
         assert response.status_code == 422
         assert list(response.context["form"].errors) == list(wrong)
         assert not Customer.objects.exists()
+
+    def test_opens_one_customer_however_often_it_is_sent(self, client):
+        user = UserFactory()
+        client.force_login(user)
+        for _click in range(2):
+            assert client.post(reverse("accounts:welcome"), NEW_CUSTOMER).status_code == 302
+        other = NEW_CUSTOMER | {"name": "另一家"}
+        assert client.post(reverse("accounts:welcome"), other).status_code == 422
+        assert Customer.objects.get().name == "晨星"
 
     def test_shows_open_invitations(self, client, customer):
         user = UserFactory(email="new@example.com")
