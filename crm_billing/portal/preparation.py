@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import django
@@ -57,16 +58,27 @@ def seed(say: Say, told: dict[str, str]) -> None:
     _manage(say, told, "seed_demo", *(f"{option}={number}" for option, number in DEMO.items()))
 
 
-def logins() -> list[dict[str, str]]:
-    """Who can sign in to the demo: `who`, `email`, `password`, as seed_demo left them."""
+@dataclass(frozen=True)
+class Login:
+    """Somebody who can sign in to the demo. factor: staff are asked for a second one."""
+
+    who: str
+    email: str
+    password: str
+    factor: bool
+
+
+def logins() -> tuple[list[Login], str]:
+    """Who can sign in to the demo, and the secret of the staff's TOTP, as seed_demo left them."""
     try:
-        found = json.loads((embedded.home() / "demo.json").read_text(encoding="utf-8"))
-        return [
-            {name: str(login.get(name, "")) for name in ("who", "email", "password")}
-            for login in found["logins"]
+        told = json.loads((embedded.home() / "demo.json").read_text(encoding="utf-8"))
+        found = [
+            Login(one["who"], one["email"], one["password"], "recovery_codes" in one)
+            for one in told["logins"]
         ]
+        return found, str(told.get("totp_secret", ""))
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return []
+        return [], ""
 
 
 def _manage(say: Say, told: dict[str, str], *words: str) -> None:

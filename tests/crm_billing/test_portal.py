@@ -268,14 +268,26 @@ class TestLogins:
         if content is not None:
             (tmp_path / "demo.json").write_text(content)
 
-        assert preparation.logins() == []
+        assert preparation.logins() == ([], "")
 
     def test_come_from_what_seed_demo_left(self, monkeypatch, tmp_path):
-        login = {"who": "Owner", "email": "o@example.com", "password": "secret"}
+        told = {
+            "totp_secret": "SECRET",
+            "logins": [
+                {"who": "Owner", "email": "o@example.com", "password": "p"},
+                {"who": "Staff", "email": "s@example.com", "password": "p", "recovery_codes": []},
+            ],
+        }
         monkeypatch.setattr(embedded, "home", lambda: tmp_path)
-        (tmp_path / "demo.json").write_text(json.dumps({"logins": [login]}))
+        (tmp_path / "demo.json").write_text(json.dumps(told))
 
-        assert preparation.logins() == [login]
+        found, secret = preparation.logins()
+
+        assert found == [
+            preparation.Login("Owner", "o@example.com", "p", factor=False),
+            preparation.Login("Staff", "s@example.com", "p", factor=True),
+        ]
+        assert secret == "SECRET"
 
 
 @pytest.fixture

@@ -172,11 +172,14 @@ def banner(ports: processes.Ports, *, demo: bool, seconds: float) -> list[str]:
         lines.append(f"Gateway   {ports.gateway_url}/  (pretends to be a bank)")
     if not demo:
         lines.append("          no demo: put a proxy with https in front and set BEHIND_PROXY=1")
-    logins = preparation.logins() if demo else []
+    logins, secret = preparation.logins() if demo else ([], "")
     if logins:
         lines += ["", "Sign in as"]
-        for login in logins:
-            lines.append(f"  {login['email']}  {login['password']}  {login['who']}")
+        width = max(len(login.email) for login in logins)
+        lines += [f"  {login.email:{width}}  {login.password}  {login.who}" for login in logins]
+    if any(login.factor for login in logins):
+        lines.append(f"  Staff are asked for a code: TOTP secret {secret}, or one of the recovery")
+        lines.append(f"  codes in {embedded.home() / 'demo.json'}")
     return [*lines, "", f"Ready after {seconds:.1f} s. Ctrl-C stops everything.", ""]
 
 
