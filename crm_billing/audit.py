@@ -66,8 +66,5 @@ def noting(facts: Callable[[], dict]) -> Iterator[None]:
 
 @cache
 def _tracked_tables() -> frozenset[str]:
-    return frozenset(
-        model.pgh_tracked_model._meta.db_table
-        for model in apps.get_models()
-        if getattr(model, "pgh_tracked_model", None)
-    )
+    tracked = (getattr(model, "pgh_tracked_model", None) for model in apps.get_models())
+    return frozenset(model._meta.db_table for model in tracked if model)
