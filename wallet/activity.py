@@ -118,7 +118,7 @@ class Row:
 
     @property
     def number(self) -> str:
-        return number_of(self.reference, self.customer_id)
+        return number_of(self.reference, self.customer_id, self.id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,11 +143,14 @@ def described(description: str) -> str:
     return str(DESCRIPTIONS.get(description, description))
 
 
-def number_of(reference: str, customer_id: int) -> str:
+def number_of(reference: str, customer_id: int | None, entry_id: int) -> str:
     """
-    Return what a customer would call an entry: a reference without the prefixes we put before it.
+    Return what a customer would call an entry: its reference without the prefixes we put before
+    it, or #123 where that says nothing to anybody.
     """
-    for prefix in ("reversal:", f"spend:{customer_id}:", "topup:", "topup-bonus:"):
+    if reference.startswith(("capture:", "expiry:", "reversal:")):
+        return f"#{entry_id}"
+    for prefix in (f"spend:{customer_id}:", "topup:", "topup-bonus:", "adjustment:"):
         reference = reference.removeprefix(prefix)
     return reference
 
@@ -310,6 +313,8 @@ def _entries_numbered(customer: Customer, text: str) -> list[int]:
     """
     Return the entries that carry exactly this number, found by indexes alone.
     """
+    if text[:1] == "#" and text[1:].isdecimal() and text.isascii() and len(text) < 20:
+        return [int(text[1:])]
     if len(text) < SHORTEST_NUMBER:
         return []
     number = text.upper()

@@ -1,10 +1,16 @@
 from django.urls import path
 
-from wallet.views import callbacks, topups
+from wallet.views import activity, callbacks, lots, overview, topups
 
 app_name = "wallet"
 
 urlpatterns = [
+    path("", overview.home, name="home"),
+    path("wallet/", overview.overview, name="overview"),
+    path("wallet/activity/", activity.activity_list, name="activity"),
+    path("wallet/activity.csv", activity.activity_csv, name="activity-csv"),
+    path("wallet/activity/<int:entry_id>/", activity.entry_detail, name="entry"),
+    path("wallet/lots/", lots.lot_list, name="lots"),
     path("wallet/topups/", topups.topup_list, name="topup-list"),
     path("wallet/topups/new/", topups.topup_new, name="topup-new"),
     path("wallet/topups/new/summary/", topups.topup_summary, name="topup-summary"),

@@ -1,0 +1,57 @@
+"""Fill the database with invented customers and months of their activity."""
+
+import time
+from datetime import timedelta
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils import timezone
+
+from crm_billing.demo import cast, history, people
+from wallet.models import JournalEntry
+
+
+class Command(BaseCommand):
+    help = (
+        "Make demo data through the ordinary commands, with past dates: customers, people who can"
+        " sign in, top-ups, bonuses, charges, holds, corrections, open cases. Made once; running"
+        " it again changes nothing."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--customers", type=int, default=12)
+        parser.add_argument("--months", type=int, default=6)
+        parser.add_argument("--seed", type=int, default=1, help="the same seed, the same story")
+        parser.add_argument("--quiet", action="store_true", help="say nothing when all goes well")
+
+    def handle(self, *, customers: int, months: int, seed: int, quiet: bool, **_: object) -> None:
+        if not (settings.DEMO or settings.DEBUG):
+            raise CommandError("Demo data are for demos: set DEMO=1 (or DEBUG=1).")
+        if not (1 <= customers <= 1000 and 1 <= months <= 60):
+            raise CommandError("Between 1 and 1000 customers, and 1 and 60 months.")
+
+        def say(text: str) -> None:
+            if not quiet:
+                self.stdout.write(text)
+
+        if people.are_there():
+            people.tell()
+            say("The demo data are there already; nothing was changed.")
+            return
+        began, until = time.monotonic(), timezone.now()
+        opened = people.enter(customers, at=until - timedelta(days=round(months * 30.4) + 1))
+        people.tell()
+        before = JournalEntry.objects.count()
+        history.write(
+            opened,
+            months=months,
+            seed=seed,
+            until=until,
+            maker=people.staff("maker"),
+            checker=people.staff("checker"),
+            say=say,
+        )
+        made = JournalEntry.objects.count() - before
+        seconds = time.monotonic() - began
+        say(f"{customers} customers, {made} entries in {seconds:.1f} s ({made / seconds:.0f}/s)")
+        say(f"Sign in as {people.OWNER} with {cast.PASSWORD}")
