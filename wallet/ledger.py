@@ -137,9 +137,23 @@ def post_many(entries: Sequence[Entry]) -> list[JournalEntry]:
     What one of them credits, a later one of the same call cannot spend yet.
     raises: as `post`, for the first entry that is refused; `data["ord"]` is its place, from 1.
     """
-    requests = [_request(entry) for entry in entries]
-    answer = call("wallet_post", requests)
-    return _entries(entries, requests, answer)
+    requests: dict[str, dict[str, Any]] = {}
+    for entry in entries:
+        request = _request(entry)
+        if requests.setdefault(entry.reference, request)["sha"] != request["sha"]:
+            raise ReferenceReused(
+                _("This reference was used before for something else."), reference=entry.reference
+            )
+    answer = call("wallet_post", list(requests.values()))
+    replayed = JournalEntry.objects.in_bulk([id for id, again, _created in answer if again])
+    actors = {entry.reference: entry.by for entry in entries}
+    posted = {
+        reference: replayed.get(entry_id) or made(entry_id, request, created, actors[reference])
+        for (reference, request), (entry_id, _again, created) in zip(
+            requests.items(), answer, strict=True
+        )
+    }
+    return [posted[entry.reference] for entry in entries]
 
 
 @money_transaction
@@ -277,18 +291,6 @@ def _refuse_unbalanced(reference: str, lines: list[list]) -> None:
         raise UnbalancedEntry(
             _("An entry needs two or more amounts that sum to zero."), reference=reference
         )
-
-
-def _entries(
-    entries: Sequence[Entry], requests: list[dict], answer: list[list]
-) -> list[JournalEntry]:
-    replayed = JournalEntry.objects.in_bulk([id for id, again, _created in answer if again])
-    return [
-        replayed.get(entry_id) or made(entry_id, request, created, entry.by)
-        for entry, request, (entry_id, _again, created) in zip(
-            entries, requests, answer, strict=True
-        )
-    ]
 
 
 def made(entry_id: int, request: dict, created: str, by: User | None) -> JournalEntry:

@@ -8,6 +8,7 @@ from django.db.models import F
 from django.utils.translation import gettext as _
 from djmoney.money import Money
 
+from accounts import customers
 from accounts.models import Customer, User
 from crm_billing.errors import DomainError
 from crm_billing.money import to_minor
@@ -58,6 +59,7 @@ def grant(
     """
     _refuse_bad(amount, kind, at, expires_at, refundable)
     currency = str(amount.currency)
+    customers.fix_currency(customer_id=customer.pk, at=at)
     account = chart.wallet_accounts(customer, currency)[kind]
     if source is None:
         source = chart.system("BONUS_COST" if kind == "BONUS" else "ADJUSTMENT", currency)

@@ -17,27 +17,29 @@ CREATE FUNCTION wallet_entry_is_whole() RETURNS TRIGGER
 LANGUAGE plpgsql AS $$
 DECLARE
     lines INTEGER;
+    unbalanced BOOLEAN;
     books INTEGER;
     foreigners INTEGER;
     status TEXT;
 BEGIN
     SELECT
-        count(*),
-        count(DISTINCT a.book),
-        count(*) FILTER (
-            WHERE a.customer_id IS NOT NULL AND a.customer_id IS DISTINCT FROM NEW.customer_id
-        )
-    INTO lines, books, foreigners
-    FROM wallet_posting AS p
-    INNER JOIN wallet_ledgeraccount AS a ON a.id = p.account_id
-    WHERE p.entry_id = NEW.id;
-
-    IF lines < 2 OR books <> 1 OR EXISTS (
-        SELECT 1 FROM wallet_posting AS p
+        coalesce(sum(c.lines), 0), bool_or(c.total <> 0), max(c.books), sum(c.foreigners)
+    INTO lines, unbalanced, books, foreigners
+    FROM (
+        SELECT
+            count(*) AS lines,
+            sum(p.amount_minor) AS total,
+            count(DISTINCT a.book) AS books,
+            count(*) FILTER (
+                WHERE a.customer_id IS NOT NULL AND a.customer_id IS DISTINCT FROM NEW.customer_id
+            ) AS foreigners
+        FROM wallet_posting AS p
+        INNER JOIN wallet_ledgeraccount AS a ON a.id = p.account_id
         WHERE p.entry_id = NEW.id
         GROUP BY p.currency
-        HAVING sum(p.amount_minor) <> 0
-    ) THEN
+    ) AS c;
+
+    IF lines < 2 OR unbalanced OR books <> 1 THEN
         RAISE EXCEPTION 'Journal entry % does not balance', NEW.reference
             USING ERRCODE = 'check_violation', CONSTRAINT = 'wallet_entry_balances';
     END IF;
@@ -79,47 +81,40 @@ FOR EACH ROW EXECUTE FUNCTION wallet_entry_is_whole();
 CREATE FUNCTION wallet_posting_continues() RETURNS TRIGGER
 LANGUAGE plpgsql AS $$
 DECLARE
-    wrong BIGINT;
+    late BOOLEAN;
+    miscounted BOOLEAN;
+    broken BOOLEAN;
 BEGIN
-    SELECT n.entry_id INTO wrong
-    FROM new_postings AS n
-    INNER JOIN wallet_journalentry AS e ON e.id = n.entry_id
-    WHERE e.xid <> pg_current_xact_id()
-    LIMIT 1;
-    IF FOUND THEN
-        RAISE EXCEPTION 'Journal entry % is closed to further postings', wrong
-            USING ERRCODE = 'restrict_violation', CONSTRAINT = 'wallet_posting_joins_only_a_new_entry';
-    END IF;
-
-    SELECT n.account_id INTO wrong
-    FROM new_postings AS n
-    INNER JOIN wallet_ledgeraccount AS a ON a.id = n.account_id
-    WHERE
-        (a.customer_id IS NULL) <> (n.account_version IS NULL)
-        OR (a.customer_id IS NULL) <> (n.balance_after_minor IS NULL)
-    LIMIT 1;
-    IF FOUND THEN
-        RAISE EXCEPTION 'Account % keeps its running balance on customer accounts only', wrong
-            USING ERRCODE = 'check_violation', CONSTRAINT = 'wallet_posting_counts_iff_customer';
-    END IF;
-
-    SELECT n.account_id INTO wrong
-    FROM new_postings AS n
-    INNER JOIN wallet_ledgeraccount AS a ON a.id = n.account_id
-    LEFT JOIN wallet_posting AS before
-        ON before.account_id = n.account_id AND before.account_version = n.account_version - 1
-    WHERE
-        n.account_version IS NOT NULL
-        AND (
+    SELECT
+        bool_or(e.xid <> pg_current_xact_id()),
+        bool_or(
+            (a.customer_id IS NULL) <> (n.account_version IS NULL)
+            OR (a.customer_id IS NULL) <> (n.balance_after_minor IS NULL)
+        ),
+        bool_or(
             n.balance_after_minor
             <> coalesce(before.balance_after_minor, 0) + a.sign * n.amount_minor
             OR (before.id IS NULL AND n.account_version <> 1)
             OR n.account_version > a.version
             OR (n.account_version = a.version AND n.balance_after_minor <> a.balance_minor)
         )
-    LIMIT 1;
-    IF FOUND THEN
-        RAISE EXCEPTION 'A posting on account % does not continue its running balance', wrong
+    INTO late, miscounted, broken
+    FROM new_postings AS n
+    INNER JOIN wallet_journalentry AS e ON e.id = n.entry_id
+    INNER JOIN wallet_ledgeraccount AS a ON a.id = n.account_id
+    LEFT JOIN wallet_posting AS before
+        ON before.account_id = n.account_id AND before.account_version = n.account_version - 1;
+
+    IF late THEN
+        RAISE EXCEPTION 'A journal entry is closed to further postings'
+            USING ERRCODE = 'restrict_violation', CONSTRAINT = 'wallet_posting_joins_only_a_new_entry';
+    END IF;
+    IF miscounted THEN
+        RAISE EXCEPTION 'Running balances are kept on customer accounts, and only there'
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'wallet_posting_counts_iff_customer';
+    END IF;
+    IF broken THEN
+        RAISE EXCEPTION 'A posting does not continue the running balance of its account'
             USING ERRCODE = 'check_violation', CONSTRAINT = 'wallet_posting_continues_running_balance';
     END IF;
     RETURN NULL;

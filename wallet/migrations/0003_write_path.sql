@@ -31,6 +31,60 @@ CREATE TYPE wallet_new_line AS (
 
 CREATE TYPE wallet_new_use AS (posting_id BIGINT, lot_id BIGINT, amount_minor BIGINT);
 
+-- Which lots the debits take: the named ones, else the overlap of what is asked with what is free,
+-- both laid end to end per account, earliest expiry first.
+CREATE FUNCTION wallet_lots_taken(fresh wallet_new_entry[], lines wallet_new_line[])
+RETURNS wallet_new_use[]
+LANGUAGE sql STABLE SET search_path = public, pg_temp AS $$
+    WITH asked AS (
+        SELECT
+            l.posting_id,
+            l.account_id,
+            -l.change_minor AS wanted,
+            sum(-l.change_minor) OVER (PARTITION BY l.account_id ORDER BY l.ord) AS upto,
+            max(f.occurred_at) OVER (PARTITION BY l.account_id) AS latest
+        FROM unnest(lines) AS l
+        INNER JOIN unnest(fresh) AS f ON f.id = l.entry_id
+        WHERE l.keeps_lots AND NOT l.explicit AND l.change_minor < 0
+    ),
+    free AS (
+        SELECT
+            lot.id,
+            lot.account_id,
+            lot.remaining_minor - lot.held_minor AS left_minor,
+            sum(lot.remaining_minor - lot.held_minor) OVER (
+                PARTITION BY lot.account_id ORDER BY lot.expires_at NULLS LAST, lot.id
+            ) AS upto
+        FROM wallet_lot AS lot
+        INNER JOIN (SELECT DISTINCT account_id, latest FROM asked) AS d
+            ON d.account_id = lot.account_id
+        WHERE
+            lot.remaining_minor > 0
+            AND lot.remaining_minor > lot.held_minor
+            AND (lot.expires_at IS NULL OR lot.expires_at > d.latest)
+    ),
+    taken AS (
+        SELECT l.posting_id, lot.id AS lot_id, (u.pair ->> 1)::BIGINT AS amount_minor
+        FROM unnest(fresh) AS f
+        CROSS JOIN jsonb_array_elements(f.body -> 'uses') AS u (pair)
+        INNER JOIN wallet_lot AS lot ON lot.id = (u.pair ->> 0)::BIGINT
+        INNER JOIN unnest(lines) AS l ON l.entry_id = f.id AND l.account_id = lot.account_id
+        WHERE f.explicit
+        UNION ALL
+        SELECT
+            a.posting_id,
+            s.id,
+            least(a.upto, s.upto) - greatest(a.upto - a.wanted, s.upto - s.left_minor)
+        FROM asked AS a
+        INNER JOIN free AS s
+            ON s.account_id = a.account_id
+            AND s.upto > a.upto - a.wanted
+            AND s.upto - s.left_minor < a.upto
+    )
+    SELECT coalesce(array_agg(ROW(posting_id, lot_id, amount_minor)::wallet_new_use), '{}')
+    FROM taken;
+$$;
+
 -- requests: [{reference, kind, description, occurred_at, actor, policy, reverses, sha,
 --   postings: [[account, amount_minor, currency], …],
 --   grant: {origin, expires_at, refundable} | null      how a credit becomes a lot
@@ -41,177 +95,135 @@ CREATE TYPE wallet_new_use AS (posting_id BIGINT, lot_id BIGINT, amount_minor BI
 CREATE FUNCTION wallet_post(requests JSONB) RETURNS JSONB
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
-    account_ids BIGINT[];
     fresh wallet_new_entry[];
+    wanted_lines INTEGER;
+    reused TEXT;
+    frozen BOOLEAN;
     lines wallet_new_line[];
-    uses wallet_new_use[];
+    short BOOLEAN;
+    debits BOOLEAN;
+    credits BOOLEAN;
+    uses wallet_new_use[] := '{}';
     refused JSONB;
     written INTEGER;
 BEGIN
-    IF EXISTS (SELECT 1 FROM wallet_freeze WHERE lifted_at IS NULL) THEN
-        RETURN '{"refused": {"code": "money_frozen"}}';
-    END IF;
-
     -- Lock first, in id order, so that no two calls wait for each other.
-    account_ids := ARRAY(
-        SELECT DISTINCT (p.line ->> 0)::BIGINT
-        FROM jsonb_array_elements(requests) AS r (body)
-        CROSS JOIN jsonb_array_elements(r.body -> 'postings') AS p (line)
-    );
     PERFORM 1 FROM wallet_ledgeraccount
-    WHERE id = ANY (account_ids) AND customer_id IS NOT NULL
+    WHERE
+        customer_id IS NOT NULL
+        AND id = ANY (ARRAY(
+            SELECT (p.line ->> 0)::BIGINT
+            FROM jsonb_array_elements(requests) AS r (body)
+            CROSS JOIN jsonb_array_elements(r.body -> 'postings') AS p (line)
+        ))
     ORDER BY id
     FOR NO KEY UPDATE;
 
     -- A repeated reference with the same content is answered again; other content is refused.
-    SELECT jsonb_build_object('code', 'reference_reused', 'reference', e.reference)
-    INTO refused
-    FROM jsonb_array_elements(requests) AS r (body)
-    INNER JOIN wallet_journalentry AS e ON e.reference = r.body ->> 'reference'
-    WHERE e.content_sha256 <> r.body ->> 'sha'
-    LIMIT 1;
-    IF FOUND THEN
-        RETURN jsonb_build_object('refused', refused);
+    SELECT
+        array_agg(
+            ROW(
+                r.ord,
+                nextval('wallet_journalentry_id_seq'),
+                r.body,
+                r.body ->> 'occurred_at',
+                jsonb_typeof(r.body -> 'uses') = 'array'
+            )::wallet_new_entry
+            ORDER BY r.ord
+        ) FILTER (WHERE e.id IS NULL),
+        coalesce(
+            sum(jsonb_array_length(r.body -> 'postings')) FILTER (WHERE e.id IS NULL), 0
+        ),
+        min(e.reference) FILTER (WHERE e.content_sha256 <> r.body ->> 'sha'),
+        EXISTS (SELECT 1 FROM wallet_freeze WHERE lifted_at IS NULL)
+    INTO fresh, wanted_lines, reused, frozen
+    FROM jsonb_array_elements(requests) WITH ORDINALITY AS r (body, ord)
+    LEFT JOIN wallet_journalentry AS e ON e.reference = r.body ->> 'reference';
+
+    IF frozen THEN
+        RETURN '{"refused": {"code": "money_frozen"}}';
     END IF;
-
-    fresh := ARRAY(
-        SELECT ROW(
-            n.ord,
-            nextval('wallet_journalentry_id_seq'),
-            n.body,
-            n.body ->> 'occurred_at',
-            jsonb_typeof(n.body -> 'uses') = 'array'
-        )::wallet_new_entry
-        FROM (
-            SELECT DISTINCT ON (r.body ->> 'reference') r.body, r.ord
-            FROM jsonb_array_elements(requests) WITH ORDINALITY AS r (body, ord)
-            WHERE NOT EXISTS (
-                SELECT 1 FROM wallet_journalentry AS e WHERE e.reference = r.body ->> 'reference'
-            )
-            ORDER BY r.body ->> 'reference', r.ord
-        ) AS n
-        ORDER BY n.ord
-    );
-
-    -- Every line with the balance it leaves behind.
-    lines := ARRAY(
-        SELECT ROW(
-            w.ord, w.entry_id, nextval('wallet_posting_id_seq'), w.account_id, w.currency, w.kind,
-            w.customer_id, w.amount_minor, w.change_minor, w.balance_after, w.account_version,
-            w.keeps_lots, w.explicit
-        )::wallet_new_line
-        FROM (
-            SELECT
-                f.ord,
-                f.id AS entry_id,
-                a.id AS account_id,
-                a.currency,
-                a.kind,
-                a.customer_id,
-                (p.line ->> 1)::BIGINT AS amount_minor,
-                a.sign * (p.line ->> 1)::BIGINT AS change_minor,
-                a.balance_minor + sum(a.sign * (p.line ->> 1)::BIGINT) OVER running AS balance_after,
-                a.version + row_number() OVER running AS account_version,
-                a.kind IN ('PRINCIPAL', 'BONUS', 'POINTS') AS keeps_lots,
-                f.explicit
-            FROM unnest(fresh) AS f
-            CROSS JOIN jsonb_array_elements(f.body -> 'postings') AS p (line)
-            INNER JOIN wallet_ledgeraccount AS a
-                ON a.id = (p.line ->> 0)::BIGINT AND a.currency = p.line ->> 2
-            WINDOW running AS (PARTITION BY a.id ORDER BY f.ord)
-            ORDER BY f.ord, a.id
-        ) AS w
-    );
-    IF cardinality(lines) <> (
-        SELECT coalesce(sum(jsonb_array_length(f.body -> 'postings')), 0) FROM unnest(fresh) AS f
-    ) THEN
-        RETURN '{"refused": {"code": "currency_mismatch"}}';
-    END IF;
-
-    SELECT jsonb_build_object(
-        'code', 'insufficient_funds', 'ord', l.ord, 'account', l.account_id,
-        'currency', a.currency,
-        'available_minor', a.balance_minor - a.held_minor - a.minimum_minor
-    )
-    INTO refused
-    FROM unnest(lines) AS l
-    INNER JOIN wallet_ledgeraccount AS a ON a.id = l.account_id
-    WHERE l.change_minor < 0 AND l.balance_after_minor - a.held_minor < a.minimum_minor
-    ORDER BY l.ord
-    LIMIT 1;
-    IF FOUND THEN
-        RETURN jsonb_build_object('refused', refused);
-    END IF;
-
-    -- Which lots the debits take: the named ones, else the overlap of what is asked with what
-    -- is free, both laid end to end per account.
-    uses := ARRAY(
-        SELECT ROW(l.posting_id, lot.id, (u.pair ->> 1)::BIGINT)::wallet_new_use
-        FROM unnest(fresh) AS f
-        CROSS JOIN jsonb_array_elements(f.body -> 'uses') AS u (pair)
-        INNER JOIN wallet_lot AS lot ON lot.id = (u.pair ->> 0)::BIGINT
-        INNER JOIN unnest(lines) AS l ON l.entry_id = f.id AND l.account_id = lot.account_id
-        WHERE f.explicit
-    );
-    IF EXISTS (SELECT 1 FROM unnest(lines) AS l WHERE l.keeps_lots AND NOT l.explicit AND l.change_minor < 0)
-    THEN
-        uses := uses || ARRAY(
-            WITH asked AS (
-                SELECT
-                    l.posting_id,
-                    l.account_id,
-                    -l.change_minor AS wanted,
-                    sum(-l.change_minor) OVER (PARTITION BY l.account_id ORDER BY l.ord) AS upto,
-                    max(f.occurred_at) OVER (PARTITION BY l.account_id) AS latest
-                FROM unnest(lines) AS l
-                INNER JOIN unnest(fresh) AS f ON f.id = l.entry_id
-                WHERE l.keeps_lots AND NOT l.explicit AND l.change_minor < 0
-            ),
-            free AS (
-                SELECT
-                    lot.id,
-                    lot.account_id,
-                    lot.remaining_minor - lot.held_minor AS left_minor,
-                    sum(lot.remaining_minor - lot.held_minor) OVER (
-                        PARTITION BY lot.account_id ORDER BY lot.expires_at NULLS LAST, lot.id
-                    ) AS upto
-                FROM wallet_lot AS lot
-                INNER JOIN (SELECT DISTINCT account_id, latest FROM asked) AS d
-                    ON d.account_id = lot.account_id
-                WHERE
-                    lot.remaining_minor > 0
-                    AND lot.remaining_minor > lot.held_minor
-                    AND (lot.expires_at IS NULL OR lot.expires_at > d.latest)
-            )
-            SELECT ROW(
-                a.posting_id,
-                s.id,
-                least(a.upto, s.upto) - greatest(a.upto - a.wanted, s.upto - s.left_minor)
-            )::wallet_new_use
-            FROM asked AS a
-            INNER JOIN free AS s
-                ON s.account_id = a.account_id
-                AND s.upto > a.upto - a.wanted
-                AND s.upto - s.left_minor < a.upto
+    IF reused IS NOT NULL THEN
+        RETURN jsonb_build_object(
+            'refused', jsonb_build_object('code', 'reference_reused', 'reference', reused)
         );
     END IF;
 
-    -- The lots must move exactly as their accounts do: what is granted anew needs no use.
-    SELECT jsonb_build_object(
-        'code', CASE WHEN l.explicit THEN 'lots_mismatch' ELSE 'insufficient_funds' END,
-        'ord', l.ord, 'account', l.account_id, 'currency', l.currency,
-        'available_minor', coalesce(sum(u.amount_minor), 0)
-    )
-    INTO refused
-    FROM unnest(lines) AS l
-    LEFT JOIN unnest(uses) AS u ON u.posting_id = l.posting_id
-    WHERE l.keeps_lots AND (l.explicit OR l.change_minor < 0)
-    GROUP BY l.posting_id, l.ord, l.account_id, l.currency, l.change_minor, l.explicit
-    HAVING coalesce(sum(u.amount_minor), 0) <> -l.change_minor
-    ORDER BY l.ord
-    LIMIT 1;
-    IF FOUND THEN
+    -- Every line with the balance it leaves behind.
+    SELECT
+        array_agg(
+            ROW(
+                w.ord, w.entry_id, nextval('wallet_posting_id_seq'), w.account_id, w.currency,
+                w.kind, w.customer_id, w.amount_minor, w.change_minor, w.balance_after,
+                w.account_version, w.keeps_lots, w.explicit
+            )::wallet_new_line
+            ORDER BY w.ord, w.account_id
+        ),
+        bool_or(w.change_minor < 0 AND w.balance_after - w.held_minor < w.minimum_minor),
+        bool_or(w.keeps_lots AND (w.explicit OR w.change_minor < 0)),
+        bool_or(w.keeps_lots AND NOT w.explicit AND w.change_minor > 0)
+    INTO lines, short, debits, credits
+    FROM (
+        SELECT
+            f.ord,
+            f.id AS entry_id,
+            a.id AS account_id,
+            a.currency,
+            a.kind,
+            a.customer_id,
+            a.held_minor,
+            a.minimum_minor,
+            (p.line ->> 1)::BIGINT AS amount_minor,
+            a.sign * (p.line ->> 1)::BIGINT AS change_minor,
+            a.balance_minor + sum(a.sign * (p.line ->> 1)::BIGINT) OVER running AS balance_after,
+            a.version + row_number() OVER running AS account_version,
+            a.kind IN ('PRINCIPAL', 'BONUS', 'POINTS') AS keeps_lots,
+            f.explicit
+        FROM unnest(fresh) AS f
+        CROSS JOIN jsonb_array_elements(f.body -> 'postings') AS p (line)
+        INNER JOIN wallet_ledgeraccount AS a
+            ON a.id = (p.line ->> 0)::BIGINT AND a.currency = p.line ->> 2
+        WINDOW running AS (PARTITION BY a.id ORDER BY f.ord)
+    ) AS w;
+
+    IF coalesce(cardinality(lines), 0) <> wanted_lines THEN
+        RETURN '{"refused": {"code": "currency_mismatch"}}';
+    END IF;
+    IF short THEN
+        SELECT jsonb_build_object(
+            'code', 'insufficient_funds', 'ord', l.ord, 'account', l.account_id,
+            'currency', a.currency,
+            'available_minor', a.balance_minor - a.held_minor - a.minimum_minor
+        )
+        INTO refused
+        FROM unnest(lines) AS l
+        INNER JOIN wallet_ledgeraccount AS a ON a.id = l.account_id
+        WHERE l.change_minor < 0 AND l.balance_after_minor - a.held_minor < a.minimum_minor
+        ORDER BY l.ord
+        LIMIT 1;
         RETURN jsonb_build_object('refused', refused);
+    END IF;
+
+    IF debits THEN
+        uses := wallet_lots_taken(fresh, lines);
+
+        -- The lots must move exactly as their accounts do.
+        SELECT jsonb_build_object(
+            'code', CASE WHEN l.explicit THEN 'lots_mismatch' ELSE 'insufficient_funds' END,
+            'ord', l.ord, 'account', l.account_id, 'currency', l.currency,
+            'available_minor', coalesce(sum(u.amount_minor), 0)
+        )
+        INTO refused
+        FROM unnest(lines) AS l
+        LEFT JOIN unnest(uses) AS u ON u.posting_id = l.posting_id
+        WHERE l.keeps_lots AND (l.explicit OR l.change_minor < 0)
+        GROUP BY l.posting_id, l.ord, l.account_id, l.currency, l.change_minor, l.explicit
+        HAVING coalesce(sum(u.amount_minor), 0) <> -l.change_minor
+        ORDER BY l.ord
+        LIMIT 1;
+        IF FOUND THEN
+            RETURN jsonb_build_object('refused', refused);
+        END IF;
     END IF;
 
     -- Write. A twin that came between our look and our insert is left to win; ask again.
@@ -237,7 +249,7 @@ BEGIN
     ORDER BY f.ord
     ON CONFLICT (reference) DO NOTHING;
     GET DIAGNOSTICS written = ROW_COUNT;
-    IF written <> cardinality(fresh) THEN
+    IF written <> coalesce(cardinality(fresh), 0) THEN
         RAISE EXCEPTION 'A twin of this entry was posted at the same moment'
             USING ERRCODE = 'serialization_failure';
     END IF;
@@ -265,27 +277,29 @@ BEGIN
         CASE WHEN l.customer_id IS NOT NULL THEN l.account_version END
     FROM unnest(lines) AS l;
 
-    INSERT INTO wallet_lot (
-        customer_id, account_id, entry_id, kind, origin, currency, granted_minor, remaining_minor,
-        held_minor, granted_at, expires_at, refundable
-    )
-    SELECT
-        l.customer_id,
-        l.account_id,
-        l.entry_id,
-        l.kind,
-        coalesce(f.body -> 'grant' ->> 'origin', 'OTHER'),
-        l.currency,
-        l.change_minor,
-        l.change_minor,
-        0,
-        f.occurred_at,
-        (f.body -> 'grant' ->> 'expires_at')::TIMESTAMPTZ,
-        coalesce((f.body -> 'grant' ->> 'refundable')::BOOLEAN, FALSE)
-    FROM unnest(lines) AS l
-    INNER JOIN unnest(fresh) AS f ON f.id = l.entry_id
-    WHERE l.keeps_lots AND NOT l.explicit AND l.change_minor > 0
-    ORDER BY l.ord, l.account_id;
+    IF credits THEN
+        INSERT INTO wallet_lot (
+            customer_id, account_id, entry_id, kind, origin, currency, granted_minor, remaining_minor,
+            held_minor, granted_at, expires_at, refundable
+        )
+        SELECT
+            l.customer_id,
+            l.account_id,
+            l.entry_id,
+            l.kind,
+            coalesce(f.body -> 'grant' ->> 'origin', 'OTHER'),
+            l.currency,
+            l.change_minor,
+            l.change_minor,
+            0,
+            f.occurred_at,
+            (f.body -> 'grant' ->> 'expires_at')::TIMESTAMPTZ,
+            coalesce((f.body -> 'grant' ->> 'refundable')::BOOLEAN, FALSE)
+        FROM unnest(lines) AS l
+        INNER JOIN unnest(fresh) AS f ON f.id = l.entry_id
+        WHERE l.keeps_lots AND NOT l.explicit AND l.change_minor > 0
+        ORDER BY l.ord, l.account_id;
+    END IF;
 
     IF cardinality(uses) > 0 THEN
         UPDATE wallet_lot AS lot
