@@ -132,6 +132,7 @@ def children(ports: Ports, *, workers: int, told: dict[str, str]) -> list[Child]
         threads=8,
         graceful_timeout=10,
         no_control_socket=True,
+        preload=True,
     )
     listed.append(Child("web", command, told))
     return listed
