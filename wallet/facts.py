@@ -88,7 +88,7 @@ def _settle_payment(
         external_id=fact.external_id,
         defaults={
             "attempt": attempt,
-            "topup": attempt and attempt.topup,
+            "topup": attempt.topup if attempt else None,
             "number": fact.number,
             "merchant_id": fact.merchant_id,
             "amount": fact.amount,
@@ -245,7 +245,7 @@ def _put_before_people(
         kind=kind,
         key=key,
         at=at,
-        customer=attempt and attempt.topup.customer,
+        customer=attempt.topup.customer if attempt else None,
         attempt=attempt,
         payment=payment,
         callback=callback,

@@ -1,4 +1,4 @@
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.utils.translation import gettext as _
@@ -40,13 +40,14 @@ class TopUpForm(forms.Form):
         super().__init__(*args, **kwargs)
         self.currency = limits.policy.currency
         offered = [one for one in limits.policy.presets if limits.smallest <= one <= limits.largest]
-        preset, gateway = self.fields["preset"], self.fields["gateway"]
-        preset.choices = [(money.plain(one), shown(one)) for one in offered]
-        gateway.choices = [
-            (one.code, one.label) for one in gateways.enabled() if self.currency in one.currencies
-        ]
-        if len(gateway.choices) == 1:
-            gateway.initial = gateway.choices[0][0]
+        takers = [one for one in gateways.enabled() if self.currency in one.currencies]
+        self._offer("preset", [(money.plain(one), shown(one)) for one in offered])
+        self._offer("gateway", [(one.code, str(one.label)) for one in takers])
+        if len(takers) == 1:
+            self.fields["gateway"].initial = takers[0].code
+
+    def _offer(self, name: str, choices: list[tuple[str, str]]) -> None:
+        cast(forms.ChoiceField, self.fields[name]).choices = choices
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data

@@ -3,6 +3,7 @@ The inbox of callbacks: verified, kept raw, then acted on. Only then is the gate
 """
 
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -10,7 +11,6 @@ from datetime import datetime, timedelta
 import structlog
 from django.db import connection, transaction
 from django.db.models import F, Q, QuerySet
-from psycopg.types.json import Jsonb
 
 from crm_billing import crash
 from crm_billing.logs import redact_text
@@ -20,6 +20,8 @@ from wallet.gateways.base import Acknowledgement, GatewayFact
 from wallet.models import Case, GatewayCallback
 
 Outcome = GatewayCallback.Outcome
+
+GRAVITY: list[str] = [Outcome.REPEATED, Outcome.NOTED, Outcome.CREDITED, Outcome.CASE]
 
 FIRST_PAUSE = timedelta(seconds=30)
 TRIES = 8
@@ -113,12 +115,12 @@ def _keep(gateway: str, body: bytes, headers: Mapping[str, str], at: datetime) -
             INSERT INTO wallet_gatewaycallback
                 (gateway, body, headers, body_sha256, received_at, times, outcome, attempts,
                  last_error)
-            VALUES (%s, %s, %s, %s, %s, 1, 'RECEIVED', 1, '')
+            VALUES (%s, %s, %s::jsonb, %s, %s, 1, 'RECEIVED', 1, '')
             ON CONFLICT (gateway, body_sha256)
                 DO UPDATE SET times = wallet_gatewaycallback.times + 1
             RETURNING id
             """,
-            [gateway, body, Jsonb(kept), hashlib.sha256(body).hexdigest(), at],
+            [gateway, body, json.dumps(kept), hashlib.sha256(body).hexdigest(), at],
         )
         [callback_id] = cursor.fetchone()
     return GatewayCallback.objects.get(pk=callback_id)
@@ -134,8 +136,7 @@ def _act(callback: GatewayCallback, facts: Sequence[GatewayFact], *, at: datetim
         log.exception("callback.not_processed", callback_id=callback.pk)
         _note(callback, error)
         return
-    gravity = [Outcome.REPEATED, Outcome.NOTED, Outcome.CREDITED, Outcome.CASE]
-    gravest = max((one.outcome for one in outcomes), key=gravity.index, default=Outcome.NOTED)
+    gravest = max((one.outcome for one in outcomes), key=GRAVITY.index, default=Outcome.NOTED)
     if len(facts) != 1:
         GatewayCallback.objects.filter(pk=callback.pk).update(outcome=gravest)
     callback.outcome = gravest

@@ -281,7 +281,7 @@ def _lock(attempt_id: int, *, skip_locked: bool = False) -> PaymentAttempt | Non
         of=["self"], no_key=True, skip_locked=skip_locked
     )
     topup = topups.filter(attempts=attempt_id).first()
-    if topup is None and skip_locked:
+    if topup is None:
         return None
     attempt = PaymentAttempt.objects.select_for_update(no_key=True).get(pk=attempt_id)
     attempt.topup = topup

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from wallet.views import activity, callbacks, lots, overview, topups
+from wallet.views import activity, callbacks, lots, overview, topup_order, topups
 
 app_name = "wallet"
 
@@ -12,8 +12,8 @@ urlpatterns = [
     path("wallet/activity/<int:entry_id>/", activity.entry_detail, name="entry"),
     path("wallet/lots/", lots.lot_list, name="lots"),
     path("wallet/topups/", topups.topup_list, name="topup-list"),
-    path("wallet/topups/new/", topups.topup_new, name="topup-new"),
-    path("wallet/topups/new/summary/", topups.topup_summary, name="topup-summary"),
+    path("wallet/topups/new/", topup_order.topup_new, name="topup-new"),
+    path("wallet/topups/new/summary/", topup_order.topup_summary, name="topup-summary"),
     path("wallet/topups/<str:number>/", topups.topup_status, name="topup-status"),
     path("wallet/topups/<str:number>/live/", topups.topup_live, name="topup-live"),
     path("wallet/topups/<str:number>/return/", topups.topup_return, name="topup-return"),

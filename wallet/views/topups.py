@@ -1,5 +1,9 @@
+"""
+A top-up from order to receipt, and the list of them.
+"""
+
 from datetime import datetime
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlsplit
 
 import segno
 import structlog
@@ -8,20 +12,16 @@ from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.urls import reverse
-from django.utils import timezone, translation
+from django.utils import timezone
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
-from djmoney.money import Money
+from django.views.decorators.http import require_GET, require_POST
 
-from accounts.http import PortalRequest, customer_required, may_top_up
-from crm_billing import money, ratelimit
+from accounts.http import PortalRequest, customer_required
+from crm_billing import ratelimit
 from crm_billing.errors import DomainError
-from crm_billing.templatetags.ui import money as shown
-from crm_billing.templatetags.ui import symbol
 from wallet import payments, queries, topups
-from wallet.forms import TopUpFilterForm, TopUpForm
+from wallet.forms import TopUpFilterForm
 from wallet.gateways.base import ActionKind, ClientAction
 from wallet.models import TopUp
 from wallet.views import story
@@ -31,154 +31,6 @@ ASK_EVERY_SECONDS = 5
 GO_NOW = "topup-go"  # session: the top-up whose next page goes on to the gateway
 
 log = structlog.get_logger(__name__)
-
-
-# Ordering
-
-
-@may_top_up
-@require_http_methods(["GET", "HEAD", "POST"])
-def topup_new(request: PortalRequest) -> HttpResponse:
-    """
-    Choose an amount, look at it once more, order. Each step is a form post of this one page.
-    """
-    at = timezone.now()
-    try:
-        limits = topups.limits(request.customer, at=at)
-    except topups.WrongCurrency as refusal:
-        return render(request, "wallet/topup_new.html", {"refusal": str(refusal)})
-    if request.method != "POST":
-        return _ask_amount(request, TopUpForm(limits=limits, initial=_wish(request)), limits)
-    form = TopUpForm(request.POST, limits=limits)
-    if not form.is_valid():
-        return _ask_amount(request, form, limits)
-    order = {
-        "customer": request.customer,
-        "amount": form.money,
-        "gateway": form.cleaned_data["gateway"],
-        "at": at,
-        "by": request.user,
-    }
-    try:
-        if "confirm" not in request.POST:
-            topups.check(**order)
-            return _ask_confirmation(request, form, limits)
-        topup = topups.start(**order, request_key=form.cleaned_data["request_key"])
-    except DomainError as refusal:
-        form.refuse(refusal)
-        return _ask_amount(request, form, limits)
-    return _go_and_pay(request, topup)
-
-
-def _wish(request: HttpRequest) -> dict[str, str]:
-    """
-    Take up what the reader entered before, when they come back from the confirmation.
-    """
-    wish = {name: request.GET[name][:40] for name in ("amount", "gateway") if name in request.GET}
-    return wish
-
-
-def _ask_amount(request: PortalRequest, form: TopUpForm, limits: topups.Limits) -> HttpResponse:
-    context = {
-        "form": form,
-        "limits": limits,
-        "symbol": symbol(limits.policy.currency),
-        "summary": _summary(form, limits),
-        "steps": _steps(),
-    }
-    status = 422 if form.errors else 200
-    return render(request, "wallet/topup_new.html", context, status=status)
-
-
-def _ask_confirmation(
-    request: PortalRequest, form: TopUpForm, limits: topups.Limits
-) -> HttpResponse:
-    amount, gateway = form.money, form.cleaned_data["gateway"]
-    wish = urlencode({"amount": money.plain(amount), "gateway": gateway})
-    context = {
-        "amount": amount,
-        "plain": money.plain(amount),
-        "capital": _capital(amount),
-        "gateway": gateway,
-        "gateway_label": story.gateway_label(gateway),
-        "request_key": form.cleaned_data["request_key"],
-        "rows": [
-            {"label": _("Customer"), "value": str(request.customer)},
-            {"label": _("Pay with"), "value": story.gateway_label(gateway)},
-            {"label": _("Available now"), "value": shown(limits.balance.available)},
-            {"label": _("Available afterwards"), "value": shown(limits.balance.available + amount)},
-        ],
-        "steps": _steps(),
-        "minutes": limits.policy.topup_minutes,
-        "back_url": f"{reverse('wallet:topup-new')}?{wish}",
-    }
-    return render(request, "wallet/topup_confirm.html", context)
-
-
-def _steps() -> list[str]:
-    return [_("Amount"), _("Check"), _("Pay"), _("Done")]
-
-
-@may_top_up
-@require_GET
-def topup_summary(request: PortalRequest) -> HttpResponse:
-    """
-    Work out the balance after the amount being entered, for htmx.
-    """
-    try:
-        limits = topups.limits(request.customer, at=timezone.now())
-    except topups.WrongCurrency:
-        return HttpResponse(status=204)
-    form = TopUpForm(request.GET, limits=limits)
-    form.fields["gateway"].required = False
-    form.is_valid()
-    return render(request, "wallet/_topup_summary.html", _summary(form, limits))
-
-
-def _summary(form: TopUpForm, limits: topups.Limits) -> dict[str, object]:
-    """
-    What _topup_summary.html needs: now, the amount, after, and what is wrong with it.
-    """
-    amount, problem = None, ""
-    if form.is_bound:
-        amount = form.cleaned_data.get("money") if hasattr(form, "cleaned_data") else None
-    else:
-        amount = _amount(str(form.initial.get("amount", "")), limits.policy.currency)
-    if amount is not None and amount.amount > 0:
-        if amount < limits.smallest:
-            problem = _("Below the smallest top-up.")
-        elif amount > limits.largest:
-            problem = _("Above what can be added now.")
-    else:
-        amount = None
-    return {
-        "now": limits.balance.available,
-        "amount": amount,
-        "after": limits.balance.available + amount if amount else None,
-        "capital": _capital(amount) if amount else "",
-        "problem": problem,
-    }
-
-
-def _amount(text: str, currency: str) -> Money | None:
-    try:
-        return money.parse(text, currency)
-    except money.BadAmount:
-        return None
-
-
-def _capital(amount: Money) -> str:
-    """
-    Write the amount in capital characters for people who read Chinese.
-    """
-    if translation.get_language() != "zh-hans" or amount.currency.code != "CNY":
-        return ""
-    if money.to_minor(amount) > money.LARGEST_CAPITAL_FEN:
-        return ""
-    return money.chinese_capital(amount)
-
-
-# One top-up
 
 
 @require_GET
@@ -217,7 +69,7 @@ def topup_return(request: PortalRequest, number: str) -> HttpResponse:
 
 @require_POST
 def pay_topup(request: PortalRequest, number: str) -> HttpResponse:
-    return _go_and_pay(request, _may_pay(request, number))
+    return go_and_pay(request, _may_pay(request, number))
 
 
 @require_POST
@@ -250,7 +102,7 @@ def retry_topup(request: PortalRequest, number: str) -> HttpResponse:
     except DomainError as refusal:
         messages.warning(request, str(refusal))
         return redirect("wallet:topup-status", topup.number)
-    return _go_and_pay(request, topup)
+    return go_and_pay(request, topup)
 
 
 @require_POST
@@ -266,7 +118,7 @@ def cancel_topup(request: PortalRequest, number: str) -> HttpResponse:
     return redirect("wallet:topup-status", topup.number)
 
 
-def _go_and_pay(request: PortalRequest, topup: TopUp) -> HttpResponse:
+def go_and_pay(request: PortalRequest, topup: TopUp) -> HttpResponse:
     """
     Send what was not sent yet, and let the status page go on to the gateway by itself.
 
