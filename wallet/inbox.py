@@ -14,7 +14,7 @@ from django.db.models import F, Q, QuerySet
 
 from crm_billing import crash
 from crm_billing.logs import redact_text
-from wallet import cases, gateways
+from wallet import cases, gateways, queries
 from wallet.facts import settle
 from wallet.gateways.base import Acknowledgement, GatewayFact
 from wallet.models import Case, GatewayCallback
@@ -84,8 +84,11 @@ def process_received(*, at: datetime, limit: int = 100) -> int:
     """
     Act on the callbacks that were kept but not finished; return how many came to an end.
 
-    The pauses double; what still fails after TRIES becomes a case.
+    The pauses double; what still fails after TRIES becomes a case. While all money writes are
+    stopped nothing is tried.
     """
+    if queries.money_is_frozen():
+        return 0
     done = 0
     for callback in list(_due(at)[:limit]):
         try:

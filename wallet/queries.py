@@ -9,7 +9,7 @@ from djmoney.money import Money
 
 from accounts.models import Customer
 from crm_billing.money import from_minor
-from wallet.models import LedgerAccount
+from wallet.models import Freeze, LedgerAccount
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +46,13 @@ def balance(customer: Customer, currency: str = "CNY") -> Balance:
         debt=from_minor(minor.get("DEBT", 0), currency),
         available=from_minor(principal + bonus - held, currency),
     )
+
+
+def money_is_frozen() -> bool:
+    """
+    Tell whether all money writes are stopped because the books do not prove.
+    """
+    return Freeze.objects.filter(lifted_at=None).exists()
 
 
 class LazyBalance:

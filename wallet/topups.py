@@ -19,6 +19,7 @@ from crm_billing.money import InexactMoney, from_minor, to_minor
 from crm_billing.templatetags.ui import money as shown
 from crm_billing.transactions import money_transaction
 from wallet import gateways, numbers, queries
+from wallet.ledger import MoneyFrozen
 from wallet.models import PaymentAttempt, TopUp, WalletPolicy
 
 OPEN_ATTEMPT = Q(state__in=["CREATED", "SUBMITTED", "PENDING", "UNKNOWN"])
@@ -126,6 +127,7 @@ def check(
     """
     _require_right(by, customer.pk)
     customers.require_active(customer)
+    _require_money_moves()
     _require_gateway(gateway, customer.currency)
     known = limits(customer, at=at)
     _require_amount(amount, customer, known)
@@ -159,6 +161,7 @@ def start(
     by: an owner or finance member, staff, or None for the house itself.
     request_key: one per form or request; the same key and content again is the same top-up.
     raises NotAllowed, CustomerFrozen, CustomerClosed: this person or customer may not.
+    raises MoneyFrozen: the books do not prove; no money should come that we could not credit.
     raises UnknownGateway, WrongCurrency: not offered.
     raises InexactMoney, AmountNotPositive, BelowMinimum, AboveMaximum, AboveMaxBalance: the amount.
     raises TooManyOpenTopUps: others wait for payment.
@@ -195,13 +198,14 @@ def retry(*, topup_id: int, at: datetime, by: User | None = None) -> PaymentAtte
     """
     Begin another attempt for an open top-up whose last one came to nothing.
 
-    raises NotAllowed, CustomerFrozen, CustomerClosed, UnknownGateway: as `start`.
+    raises NotAllowed, CustomerFrozen, CustomerClosed, MoneyFrozen, UnknownGateway: as `start`.
     raises TopUpClosed: paid, cancelled or out of time; start a new one.
     raises AttemptOpen: the last attempt may still be paid, or nobody knows yet.
     """
     topup = lock(topup_id)
     _require_right(by, topup.customer_id)
     customers.require_active(topup.customer)
+    _require_money_moves()
     if not topup.is_open or topup.expires_at <= at:
         raise TopUpClosed(
             _("This top-up is closed. Start a new one."), number=topup.number, state=topup.state
@@ -293,6 +297,13 @@ def _require_right(by: User | None, customer_id: int) -> None:
         return
     if role_in(by, customer_id) not in (Member.Role.OWNER, Member.Role.FINANCE):
         raise NotAllowed(_("Only owners and finance people may top up. Ask one of them."))
+
+
+def _require_money_moves() -> None:
+    if queries.money_is_frozen():
+        raise MoneyFrozen(
+            _("Payments are paused while we check the books. Please try again later.")
+        )
 
 
 def _require_gateway(code: str, currency: str) -> None:

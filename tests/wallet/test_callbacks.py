@@ -17,6 +17,7 @@ from wallet import facts, inbox, payments, queries, topups
 from wallet.gateways.sandbox import keys
 from wallet.models import (
     Case,
+    Freeze,
     GatewayCallback,
     GatewayPayment,
     JournalEntry,
@@ -414,6 +415,19 @@ class TestProcessReceived:
             if GatewayCallback.objects.get().attempts > before:
                 tried_at.append(second)
         assert tried_at == [30, 90, 210, 450]
+
+    def test_waits_while_all_money_writes_are_stopped(self, fake_gateway):
+        topup, at = submitted(), now()
+        callback = fake_gateway.pay(topup.number)
+        freeze = Freeze.objects.create(reason="test", at=at)
+        assert post(callback).content == b"fail"
+        for _ in range(20):
+            at = later(at, hours=1)
+            assert inbox.process_received(at=at) == 0
+        assert Case.objects.count() == 0
+        freeze.delete()
+        assert inbox.process_received(at=at) == 1
+        assert queries.balance(topup.customer).available == cny(100)
 
     def test_one_that_fails_does_not_keep_the_others_from_it(self, fake_gateway, monkeypatch):
         at = now()

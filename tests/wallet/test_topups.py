@@ -13,7 +13,8 @@ from crm_billing.idempotency import IdempotencyConflict
 from tests.factories import UserFactory, member_of, open_customer, owner_of, staff
 from tests.wallet.topup_setting import cny, deliver, now, started, submitted
 from wallet import payments, topups
-from wallet.models import PaymentAttempt, TopUp
+from wallet.ledger import MoneyFrozen
+from wallet.models import Freeze, PaymentAttempt, TopUp
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("fake_gateway")]
 
@@ -153,6 +154,12 @@ class TestStartRefuses:
         with pytest.raises(DomainError) as refused:
             started(customer)
         assert refused.value.code == f"customer_{status.lower()}"
+        assert rows() == (0, 0)
+
+    def test_while_the_books_do_not_prove(self):
+        Freeze.objects.create(reason="test", at=now())
+        with pytest.raises(MoneyFrozen):
+            started()
         assert rows() == (0, 0)
 
     def test_people_without_the_right(self):
