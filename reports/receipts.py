@@ -50,6 +50,7 @@ def draw(*, receipt_id: int, at: datetime) -> ReceiptDocument:
         outbox.put(
             topic="receipt.mail", key=receipt.number, payload={"receipt_id": receipt.pk}, at=at
         )
+    crash.point("receipt_after_keep")
     return document
 
 

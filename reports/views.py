@@ -139,7 +139,11 @@ def _rows(receipt: Receipt) -> list[dict]:
             "to_copy": said["external_id"],
         },
         {"label": _("Paid at"), "at": receipt.paid_at},
-        {"label": _("Top-up"), "value": receipt.topup.number, "to_copy": receipt.topup.number},
+        {
+            "label": _("Top-up"),
+            "value": receipt.topup.number,
+            "url": reverse("wallet:topup-status", args=[receipt.topup.number]),
+        },
     ]
     return rows
 
