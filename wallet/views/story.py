@@ -46,7 +46,7 @@ class Story:
 
     @property
     def steps(self) -> list[str]:
-        return [_("Ordered"), _("Payment"), _("Credited"), _("Receipt")]
+        return [_("Created"), _("Payment"), _("Credited"), _("Receipt")]
 
     @property
     def version(self) -> str:
