@@ -36,6 +36,7 @@ ACTS: dict[str, frozenset[str]] = {
             "wallet.approve_adjustment",
             "wallet.requery_topup",
             "wallet.resolve_case",
+            "wallet.lift_freeze",
             "accounts.freeze_customer",
         }
     ),
@@ -53,7 +54,9 @@ ACTS: dict[str, frozenset[str]] = {
             "auth.view_group",
             "wallet.requery_topup",
             "wallet.resolve_case",
+            "wallet.lift_freeze",
             "crm_billing.unpark_outbox",
+            "django_celery_beat.view_periodictask",
         }
     ),
 }

@@ -5,14 +5,18 @@ An invariant that has never fired proves nothing: tests/wallet/test_books.py tam
 data and sees each one caught. source: money.md §3, docs/architecture.md "What the books promise"
 """
 
+from dataclasses import dataclass
 from datetime import datetime
 
 import structlog
+from django.core.cache import cache
 from django.db import connection, transaction
 
 from wallet.models import Freeze
 
 log = structlog.get_logger(__name__)
+
+LAST_CHECK = "wallet.books.last_check"
 
 # code -> (what it says, query of violating rows)
 INVARIANTS: dict[str, tuple[str, str]] = {
@@ -299,10 +303,48 @@ def check(*, at: datetime) -> dict[str, int]:
 
     Violations that concern the whole book set a Freeze, which a person lifts.
     """
-    found = {code: rows for code, rows in violations().items() if rows}
+    counts = violations()
+    found = {code: rows for code, rows in counts.items() if rows}
     if found:
         log.error("books.violated", violations=found)
     if broken := BOOK_WIDE & set(found):
         reason = "; ".join(f"{code}: {INVARIANTS[code][0]}" for code in sorted(broken))
         Freeze.objects.get_or_create(lifted_at=None, defaults={"reason": reason[:300], "at": at})
+    _remember(Check(at, counts))
     return found
+
+
+# What staff are shown of the last check: a hint, kept where losing it costs nothing.
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """
+    When the books were last checked, and the number of violating rows per invariant.
+    """
+
+    at: datetime
+    counts: dict[str, int]
+
+    @property
+    def broken(self) -> dict[str, int]:
+        return {code: rows for code, rows in self.counts.items() if rows}
+
+
+def last_check() -> Check | None:
+    """
+    Return what the last check found, None when nobody remembers.
+    """
+    try:
+        known = cache.get(LAST_CHECK)
+    except Exception:
+        log.warning("books.memory_lost", exc_info=True)
+        return None
+    return Check(datetime.fromisoformat(known["at"]), known["counts"]) if known else None
+
+
+def _remember(check: Check) -> None:
+    try:
+        cache.set(LAST_CHECK, {"at": check.at.isoformat(), "counts": check.counts}, None)
+    except Exception:
+        log.warning("books.memory_lost", exc_info=True)

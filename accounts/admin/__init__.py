@@ -1,0 +1,8 @@
+"""
+Customers, the people who act for them, and the staff, as staff see them.
+"""
+
+from accounts.admin import staff, trail
+from accounts.admin.customers import CustomerAdmin
+
+__all__ = ["CustomerAdmin", "staff", "trail"]

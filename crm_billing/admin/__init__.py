@@ -1,0 +1,51 @@
+"""
+What every page of the admin is made of, and the pages about our own errands.
+
+The admin looks and commands act: a page shows parts, a `Command` asks and runs one command.
+"""
+
+from crm_billing.admin import errands, neighbours
+from crm_billing.admin.base import Button, ReadOnlyAdmin, Tab, page
+from crm_billing.admin.commands import Command, ReasonForm, attempt
+from crm_billing.admin.dress import DressedForm
+from crm_billing.admin.parts import (
+    Comparison,
+    Event,
+    Facts,
+    Part,
+    Table,
+    Text,
+    Timeline,
+    address,
+    amount,
+    badge,
+    link,
+    minor_amount,
+    stamp,
+)
+
+__all__ = [
+    "Button",
+    "Command",
+    "Comparison",
+    "DressedForm",
+    "Event",
+    "Facts",
+    "Part",
+    "ReadOnlyAdmin",
+    "ReasonForm",
+    "Tab",
+    "Table",
+    "Text",
+    "Timeline",
+    "address",
+    "amount",
+    "attempt",
+    "badge",
+    "errands",
+    "link",
+    "minor_amount",
+    "neighbours",
+    "page",
+    "stamp",
+]

@@ -1,0 +1,156 @@
+"""
+The one kind of admin page we have: it shows rows and offers commands.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from django.contrib.admin.utils import unquote
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path
+from django.utils.functional import Promise
+from unfold.admin import ModelAdmin
+
+from crm_billing.admin.commands import Command, view_of
+from crm_billing.admin.parts import Part, address
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Button:
+    """
+    A link or, with `post`, a form of one button, at the top of a page about one thing.
+    """
+
+    label: Any
+    url: str
+    icon: str = ""
+    post: bool = False
+    dangerous: bool = False
+    quiet: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tab:
+    """
+    Part of a page about one thing, read only when it is looked at.
+
+    Apps above add theirs to a page below: `CustomerAdmin.tabs.append(Tab(...))`.
+    """
+
+    code: str
+    label: str | Promise
+    parts: Callable[[HttpRequest, Any], list[Part]]
+    permission: str
+    place: int = 0
+
+
+class ReadOnlyAdmin(ModelAdmin):
+    """
+    Show rows; change them through commands, which keep the books balanced.
+
+    Nobody may add, change or delete here, the superuser included, and the addresses for it do
+    not exist. Subclasses say what a page shows (`parts` or `tabs`) and what it offers
+    (`commands`).
+    """
+
+    actions: Sequence[Any] | None = None
+    list_per_page = 50
+    show_full_result_count = False
+    list_filter_submit = True
+    commands: ClassVar[Sequence[Command]] = ()
+    tabs: ClassVar[list[Tab]] = []
+
+    def has_add_permission(self, request, obj=None) -> bool:
+        return False
+
+    def has_change_permission(self, request, obj=None) -> bool:
+        return False
+
+    def has_delete_permission(self, request, obj=None) -> bool:
+        return False
+
+    def get_urls(self) -> list[URLPattern]:
+        opts = self.opts
+        gone = {
+            f"{opts.app_label}_{opts.model_name}_{what}" for what in ("add", "delete", "history")
+        }
+        kept = [url for url in super().get_urls() if url.name and url.name not in gone]
+        return [*(self._command_url(command) for command in self.commands), *kept]
+
+    def parts(self, request: HttpRequest, row: Any) -> list[Part]:
+        """
+        Return what the page about one row shows.
+        """
+        return []
+
+    def buttons(self, request: HttpRequest, row: Any) -> list[Button]:
+        """
+        Return what the page about one row offers: the commands that fit and are permitted.
+        """
+        return [
+            Button(
+                label=command.label,
+                url=address(row, command.name),
+                icon=command.icon,
+                post=command.at_once,
+                dangerous=command.dangerous,
+                quiet=command.quiet,
+            )
+            for command in self.commands
+            if request.user.has_perm(command.permission) and command.fits(request, row)
+        ]
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """
+        Show one row; nothing can be posted to it.
+        """
+        if request.method not in ("GET", "HEAD") or not self.has_view_permission(request):
+            raise PermissionDenied
+        row = self.get_object(request, unquote(object_id))
+        if row is None:
+            return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
+        tabs = self._tabs(request)
+        chosen = next((tab for tab in tabs if tab.code == request.GET.get("tab")), None)
+        chosen = chosen or (tabs[0] if tabs else None)
+        request.current_app = self.admin_site.name
+        context = self.admin_site.each_context(request) | {
+            "title": str(row),
+            "opts": self.opts,
+            "original": row,
+            "object_id": object_id,
+            "media": self.media,
+            "tabs": tabs,
+            "tab": chosen,
+            "parts": chosen.parts(request, row) if chosen else self.parts(request, row),
+            "buttons": self.buttons(request, row),
+        }
+        return TemplateResponse(request, "admin/object.html", context | (extra_context or {}))
+
+    def _tabs(self, request: HttpRequest) -> list[Tab]:
+        allowed = [tab for tab in self.tabs if request.user.has_perm(tab.permission)]
+        return sorted(allowed, key=lambda tab: tab.place)
+
+    def _command_url(self, command: Command) -> URLPattern:
+        return path(
+            f"<int:object_id>/{command.name}/",
+            self.admin_site.admin_view(view_of(self, command)),
+            name=f"{self.opts.app_label}_{self.opts.model_name}_{command.name}",
+        )
+
+
+def page(admin: ModelAdmin, request: HttpRequest, template: str, context: dict[str, Any]):
+    """
+    Answer with a page of the admin that is about a kind of thing, not about one of them.
+    """
+    request.current_app = admin.admin_site.name
+    shared = admin.admin_site.each_context(request) | {"opts": admin.opts, "media": admin.media}
+    return TemplateResponse(request, template, shared | context, status=context.get("status", 200))

@@ -1,0 +1,129 @@
+"""
+What waits for staff. Nothing here writes.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+from django.conf import settings
+from django.db.models import Count, Sum
+from djmoney.money import Money
+
+from accounts.models import User
+from crm_billing import outbox
+from crm_billing.money import from_minor
+from wallet import numbers
+from wallet.models import (
+    Adjustment,
+    Case,
+    Freeze,
+    JournalEntry,
+    PaymentAttempt,
+    Posting,
+    SealBlock,
+)
+
+RECENTLY = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """
+    cases: open. approvals: proposals this person may decide, not their own. parked: errands.
+    """
+
+    cases: int = 0
+    approvals: int = 0
+    parked: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Seal:
+    """
+    last: the newest block. unsealed: entries written after it.
+    """
+
+    last: SealBlock | None
+    unsealed: int
+
+
+@dataclass(slots=True)
+class Today:
+    """
+    count: top-ups credited since midnight here. sums: what they brought, per currency.
+    """
+
+    count: int = 0
+    sums: list[Money] = field(default_factory=list)
+
+
+def counts(user: User) -> Counts:
+    """
+    Count what waits for one of the staff, as far as they may see it.
+    """
+    waiting = {}
+    if user.has_perm("wallet.view_case"):
+        waiting["cases"] = Case.objects.filter(state=Case.State.OPEN).count()
+    if user.has_perm("wallet.approve_adjustment"):
+        waiting["approvals"] = proposals().exclude(maker=user).count()
+    if user.has_perm("crm_billing.view_outbox"):
+        waiting["parked"] = outbox.parked().count()
+    return Counts(**waiting)
+
+
+def proposals():
+    """
+    Return the adjustments nobody has decided yet.
+    """
+    return Adjustment.objects.filter(state=Adjustment.State.PROPOSED)
+
+
+def unclear() -> int:
+    """
+    Count the attempts whose gateway has not said what became of them.
+    """
+    return PaymentAttempt.objects.filter(state=PaymentAttempt.State.UNKNOWN).count()
+
+
+def failed_lately(*, at: datetime) -> int:
+    """
+    Count the attempts that failed within a day.
+    """
+    failed = PaymentAttempt.objects.filter(state=PaymentAttempt.State.FAILED)
+    return failed.filter(finished_at__gt=at - RECENTLY).count()
+
+
+def stop() -> Freeze | None:
+    """
+    Return the stop of all money in force, if there is one.
+    """
+    return Freeze.objects.filter(lifted_at=None).first()
+
+
+def seal() -> Seal:
+    last = SealBlock.objects.order_by("-pk").first()
+    entries = JournalEntry.objects.filter(pk__gt=last.last_entry_id if last else 0)
+    return Seal(last, entries.count())
+
+
+def today(*, at: datetime) -> Today:
+    """
+    Sum the top-ups credited on our own business day, from the journal.
+    """
+    zone = ZoneInfo(settings.DEFAULT_ZONE)
+    midnight = datetime.combine(numbers.business_day(at), time(), tzinfo=zone)
+    found = Today()
+    rows = (
+        Posting.objects.filter(
+            entry__kind=JournalEntry.Kind.TOP_UP, entry__occurred_at__gte=midnight
+        )
+        .filter(amount_minor__gt=0)
+        .values("currency")
+        .annotate(count=Count("pk"), total=Sum("amount_minor"))
+        .order_by("currency")
+    )
+    for row in rows:
+        found.count += row["count"]
+        found.sums.append(from_minor(row["total"], row["currency"]))
+    return found

@@ -1,0 +1,7 @@
+"""
+The wallet as staff see it: the ledger to read, top-ups to follow, cases and corrections to decide.
+"""
+
+from wallet.admin import adjustments, books, cases, credit, customers, gateways, ledger, topups
+
+__all__ = ["adjustments", "books", "cases", "credit", "customers", "gateways", "ledger", "topups"]

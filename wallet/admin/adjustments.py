@@ -1,0 +1,390 @@
+"""
+Manual corrections: one person proposes, another one decides after a fresh proof.
+"""
+
+from datetime import datetime, time, timedelta
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.admin.widgets import AutocompleteSelect
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.http import content_disposition_header
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from unfold.contrib.filters.admin import RangeDateFilter
+from unfold.decorators import action, display
+
+from accounts.models import Customer
+from accounts.staff import fresh_proof_required
+from crm_billing import idempotency, money
+from crm_billing.admin import (
+    Command,
+    DressedForm,
+    Facts,
+    Part,
+    ReadOnlyAdmin,
+    ReasonForm,
+    address,
+    amount,
+    attempt,
+    badge,
+    link,
+    page,
+    stamp,
+)
+from crm_billing.templatetags.ui import signed
+from wallet import adjustments, numbers, queries
+from wallet.models import Adjustment
+
+CUSTOMER = Adjustment._meta.get_field("customer")
+
+
+class ProposalForm(DressedForm, forms.Form):
+    """
+    What to correct and why. `request_key` makes a form sent twice one proposal.
+    """
+
+    customer = forms.ModelChoiceField(label=gettext_lazy("Customer"), queryset=Customer.objects)
+    direction = forms.ChoiceField(
+        label=gettext_lazy("Direction"),
+        choices=Adjustment.Direction.choices,
+        widget=forms.RadioSelect,
+    )
+    kind = forms.ChoiceField(
+        label=gettext_lazy("Kind"),
+        choices=Adjustment.Kind.choices,
+        initial=Adjustment.Kind.PRINCIPAL,
+        widget=forms.RadioSelect,
+    )
+    amount = forms.CharField(
+        label=gettext_lazy("Amount"),
+        max_length=40,
+        help_text=gettext_lazy("In the customer's currency, like 1234.50."),
+        widget=forms.TextInput(attrs={"inputmode": "decimal", "autocomplete": "off"}),
+    )
+    bonus_expires_on = forms.DateField(
+        label=gettext_lazy("Bonus valid through"),
+        required=False,
+        help_text=gettext_lazy("Only for bonus that is credited; empty: it does not expire."),
+        widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
+    )
+    reason = forms.CharField(
+        label=gettext_lazy("Reason"),
+        max_length=500,
+        widget=forms.Textarea(attrs={"rows": 3}),
+        help_text=gettext_lazy("The customer reads it in the activity list."),
+    )
+    attachment = forms.FileField(
+        label=gettext_lazy("Attachment"),
+        required=False,
+        help_text=gettext_lazy("PDF, PNG or JPEG, at most 2 MB."),
+    )
+    request_key = forms.RegexField(
+        r"^[a-z0-9]{16,64}\Z", widget=forms.HiddenInput, initial=numbers.code
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field = self.fields["customer"]
+        field.widget = AutocompleteSelect(CUSTOMER, admin.site)
+        field.widget.choices = field.choices
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or self.cleaned_data
+        customer = cleaned.get("customer")
+        if customer is None:
+            return cleaned
+        if "amount" in cleaned:
+            try:
+                cleaned["money"] = money.parse(cleaned["amount"], customer.currency)
+            except money.BadAmount as refusal:
+                self.add_error("amount", str(refusal))
+        if day := cleaned.get("bonus_expires_on"):
+            ends = datetime.combine(day + timedelta(days=1), time(), tzinfo=customer.zone)
+            cleaned["bonus_expires_at"] = ends
+        return cleaned
+
+    def add_error(self, field: str | None, error: Any) -> None:
+        """
+        Show what the command calls `bonus_expires_at` where it was entered, as a day.
+        """
+        super().add_error("bonus_expires_on" if field == "bonus_expires_at" else field, error)
+
+
+class ApprovalForm(DressedForm, forms.Form):
+    """
+    The hash says what the approver saw; the command compares it with what is stored.
+    """
+
+    payload_sha256 = forms.CharField(max_length=64, widget=forms.HiddenInput)
+    note = forms.CharField(
+        label=gettext_lazy("Note"),
+        max_length=500,
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 2}),
+    )
+
+
+def approve(request: HttpRequest, adjustment: Adjustment, cleaned: dict) -> str:
+    done = adjustments.approve(
+        adjustment_id=adjustment.pk, at=timezone.now(), by=request.user, **cleaned
+    )
+    return _("Approved: %(amount)s is posted.") % {"amount": money_words(done)}
+
+
+def reject(request: HttpRequest, adjustment: Adjustment, cleaned: dict) -> str:
+    adjustments.reject(
+        adjustment_id=adjustment.pk, at=timezone.now(), by=request.user, reason=cleaned["reason"]
+    )
+    return _("The proposal is rejected; no money moved.")
+
+
+def may_decide(request: HttpRequest, adjustment: Adjustment) -> bool:
+    return adjustment.state == Adjustment.State.PROPOSED and adjustment.maker_id != request.user.pk
+
+
+def money_words(adjustment: Adjustment) -> str:
+    sign = 1 if adjustment.direction == Adjustment.Direction.CREDIT else -1
+    return signed(adjustment.amount * sign)
+
+
+class WaitingFilter(admin.SimpleListFilter):
+    title = gettext_lazy("waiting for")
+    parameter_name = "waiting"
+
+    def lookups(self, request, model_admin):
+        return [("me", _("Me")), ("others", _("Somebody else"))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+        if self.value() not in ("me", "others"):
+            return queryset
+        waiting = queryset.filter(state=Adjustment.State.PROPOSED)
+        mine = waiting.exclude(maker=request.user)
+        return mine if self.value() == "me" else waiting.filter(maker=request.user)
+
+
+@admin.register(Adjustment)
+class AdjustmentAdmin(ReadOnlyAdmin):
+    list_display = ["number", "owner", "change", "kind", "now", "why", "maker", "proposed"]
+    list_filter = [WaitingFilter, "state", "direction", "kind", ("proposed_at", RangeDateFilter)]
+    list_select_related = ["customer", "maker"]
+    search_fields = ["number", "=customer__number", "customer__name", "reason"]
+    ordering = ["-pk"]
+    actions_list = ["propose"]
+    commands = [
+        Command(
+            name="approve",
+            label=gettext_lazy("Approve"),
+            permission="wallet.approve_adjustment",
+            form=ApprovalForm,
+            given=lambda request, row: {"initial": {"payload_sha256": row.payload_sha256}},
+            parts=lambda request, row: proposal(row),
+            run=approve,
+            text=gettext_lazy("You confirm what stands beside; the money moves at once."),
+            icon="circle-check",
+            fits=may_decide,
+            guard=fresh_proof_required,
+        ),
+        Command(
+            name="reject",
+            label=gettext_lazy("Reject"),
+            permission="wallet.approve_adjustment",
+            form=ReasonForm,
+            parts=lambda request, row: proposal(row),
+            run=reject,
+            text=gettext_lazy("Nothing moves; the reason is kept."),
+            icon="circle-x",
+            dangerous=True,
+            quiet=True,
+            fits=may_decide,
+            guard=fresh_proof_required,
+        ),
+    ]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet:
+        return super().get_queryset(request).defer("attachment")
+
+    def get_custom_urls(self):
+        return [
+            (
+                "<int:object_id>/attachment/",
+                "wallet_adjustment_attachment",
+                self.attachment,
+            )
+        ]
+
+    @display(description=gettext_lazy("customer"))
+    def owner(self, adjustment: Adjustment):
+        return link(adjustment.customer)
+
+    @display(description=gettext_lazy("amount"), ordering="amount")
+    def change(self, adjustment: Adjustment):
+        return format_html('<span class="figure">{}</span>', money_words(adjustment))
+
+    @display(description=gettext_lazy("state"), ordering="state")
+    def now(self, adjustment: Adjustment):
+        return badge(adjustment.state, adjustment.get_state_display())
+
+    @display(description=gettext_lazy("reason"))
+    def why(self, adjustment: Adjustment):
+        return adjustment.reason[:60]
+
+    @display(description=gettext_lazy("proposed"), ordering="proposed_at")
+    def proposed(self, adjustment: Adjustment):
+        return stamp(adjustment.proposed_at)
+
+    def has_propose_permission(self, request: HttpRequest, obj=None) -> bool:
+        return request.user.has_perm("wallet.propose_adjustment")
+
+    @action(
+        description=gettext_lazy("Propose an adjustment"),
+        url_path="propose",
+        icon="add",
+        permissions=["propose"],
+    )
+    def propose(self, request: HttpRequest) -> HttpResponse:
+        posted = request.method == "POST"
+        form = ProposalForm(
+            request.POST if posted else None,
+            request.FILES if posted else None,
+            initial={"customer": request.GET.get("customer")},
+        )
+        if posted and (number := attempt(request, form, None, self._proposed)):
+            messages.success(request, _("Proposed. Another person has to approve it."))
+            return redirect(address(Adjustment.objects.only("pk").get(number=number)))
+        context = {
+            "title": _("Propose an adjustment"),
+            "text": _("Nothing moves until another person has approved it."),
+            "form": form,
+            "submit": _("Propose"),
+            "back": reverse("admin:wallet_adjustment_changelist"),
+            "media": self.media + form.media,
+            "status": 422 if posted else 200,
+        }
+        return page(self, request, "admin/command.html", context)
+
+    def _proposed(self, request: HttpRequest, row: None, cleaned: dict) -> str:
+        """
+        Propose once per form, however often it is sent; return the proposal's number.
+        """
+        attached = cleaned["attachment"]
+        content = attached.read() if attached else b""
+        now = timezone.now()
+
+        def act() -> tuple[int, str]:
+            made = adjustments.propose(
+                customer=cleaned["customer"],
+                direction=cleaned["direction"],
+                kind=cleaned["kind"],
+                amount=cleaned["money"],
+                reason=cleaned["reason"],
+                bonus_expires_at=cleaned.get("bonus_expires_at"),
+                attachment=adjustments.Attachment(attached.name, content) if attached else None,
+                at=now,
+                by=request.user,
+            )
+            return 201, made.number
+
+        asked = [
+            str(cleaned[name]) for name in ("customer", "direction", "kind", "money", "reason")
+        ]
+        return idempotency.run(
+            scope=f"admin-adjustment:{request.user.pk}",
+            key=cleaned["request_key"],
+            fingerprint=idempotency.fingerprint(
+                method="POST",
+                path=request.path,
+                body=[*asked, str(cleaned.get("bonus_expires_at")), content.hex()],
+            ),
+            at=now,
+            act=act,
+        ).body
+
+    def attachment(self, request: HttpRequest, object_id: int, model_admin=None) -> HttpResponse:
+        """
+        Hand out what proves the reason, to be kept and not shown by the browser.
+        """
+        if request.method not in ("GET", "HEAD") or not self.has_view_permission(request):
+            raise PermissionDenied
+        row = Adjustment.objects.filter(pk=object_id).exclude(attachment=None).first()
+        if row is None:
+            raise Http404
+        return HttpResponse(
+            bytes(row.attachment),
+            content_type=row.attachment_type,
+            headers={
+                "Content-Disposition": content_disposition_header(True, row.attachment_name),
+                "Content-Security-Policy": "sandbox; default-src 'none'",
+                "X-Content-Type-Options": "nosniff",
+            },
+        )
+
+    def parts(self, request: HttpRequest, adjustment: Adjustment) -> list[Part]:
+        return [
+            *proposal(adjustment),
+            Facts(
+                title=_("Decision"),
+                rows=[
+                    (_("State"), badge(adjustment.state, adjustment.get_state_display())),
+                    (_("Decided by"), link(adjustment.checker)),
+                    (_("Decided"), stamp(adjustment.decided_at, "seconds")),
+                    (_("Note"), adjustment.decision_note or None),
+                    (_("Entry"), link(adjustment.entry) if adjustment.entry else None),
+                ],
+            ),
+        ]
+
+
+def proposal(adjustment: Adjustment) -> list[Part]:
+    """
+    Return what is proposed and, while it waits, what the wallet has and would have.
+    """
+    currency = adjustment.amount.currency.code
+    attached = "—"
+    if adjustment.attachment_name:
+        url = address(adjustment, "attachment")
+        attached = format_html('<a href="{}" download>{}</a>', url, adjustment.attachment_name)
+    expires = stamp(adjustment.bonus_expires_at) if adjustment.bonus_expires_at else None
+    parts: list[Part] = [
+        Facts(
+            title=_("Proposal"),
+            rows=[
+                (_("Number"), adjustment.number),
+                (_("Customer"), link(adjustment.customer)),
+                (_("Direction"), adjustment.get_direction_display()),
+                (_("Kind"), adjustment.get_kind_display()),
+                (_("Amount"), format_html("<strong>{}</strong>", money_words(adjustment))),
+                (_("Bonus expires"), expires),
+                (_("Reason"), adjustment.reason),
+                (_("Attachment"), attached),
+                (_("Proposed by"), link(adjustment.maker)),
+                (_("Proposed"), stamp(adjustment.proposed_at, "seconds")),
+                (
+                    _("Hash of the proposal"),
+                    format_html('<span class="digest">{}</span>', adjustment.payload_sha256),
+                ),
+            ],
+        )
+    ]
+    if adjustment.state == Adjustment.State.PROPOSED:
+        has = queries.balance(adjustment.customer, currency)
+        before = has.bonus if adjustment.kind == Adjustment.Kind.BONUS else has.principal
+        sign = 1 if adjustment.direction == Adjustment.Direction.CREDIT else -1
+        parts.append(
+            Facts(
+                title=_("Effect"),
+                rows=[
+                    (_("%(kind)s now") % {"kind": adjustment.get_kind_display()}, amount(before)),
+                    (_("Afterwards"), amount(before + adjustment.amount * sign)),
+                    (_("Available now"), amount(has.available)),
+                ],
+            )
+        )
+    return parts
