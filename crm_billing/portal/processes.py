@@ -80,50 +80,56 @@ def environment(ports: Ports, *, demo: bool) -> dict[str, str]:
     return told
 
 
-def children(ports: Ports, *, workers: int, told: dict[str, str]) -> list[Child]:
+def stages(ports: Ports, *, workers: int, told: dict[str, str]) -> list[list[Child]]:
     """
-    The list in order of start; stopped in the opposite order, the web first.
+    What the others talk to first, then the worker, then what gives it work.
 
     Celery itself is kept quiet: what our tasks have to say comes through our own loggers.
     """
-    listed = []
+    outside = []
     if ports.smtp:
-        command = _command(
-            "crm_billing.portal.mailcatcher",
-            smtp_port=ports.smtp,
-            http_port=ports.mail,
-            folder=embedded.home() / "mail",
-        )
-        listed.append(Child("mail", command, told))
+        outside.append(Child("mail", _mailcatcher(ports), told))
     if ports.gateway:
-        made = keys.ensure(embedded.home() / "sandbox-keys")
-        command = _command(
-            "wallet.gateways.fake",
-            port=ports.gateway,
-            public_url=ports.gateway_url,
-            merchant_public_key=made.merchant_public,
-            private_key=made.gateway_private,
-        )
-        listed.append(Child("gateway", command, told))
-    command = _command(
-        "celery",
-        "--app=crm_billing",
-        "--quiet",
+        outside.append(Child("gateway", _gateway(ports), told))
+    # Celery warns root of pickled messages; ours are JSON and nothing else is accepted.
+    calm = {"PYTHONWARNINGS": "ignore:You're running the worker with superuser privileges"}
+    worker = Child("worker", _worker(ports, workers), told | calm, stop_seconds=30)
+    beat = Child("beat", _celery("beat", pidfile=""), told)
+    return [outside, [worker], [beat, Child("web", _web(ports, workers), told)]]
+
+
+def _mailcatcher(ports: Ports) -> list[str]:
+    return _command(
+        "crm_billing.portal.mailcatcher",
+        smtp_port=ports.smtp,
+        http_port=ports.mail,
+        folder=embedded.home() / "mail",
+    )
+
+
+def _gateway(ports: Ports) -> list[str]:
+    made = keys.ensure(embedded.home() / "sandbox-keys")
+    return _command(
+        "wallet.gateways.fake",
+        port=ports.gateway,
+        public_url=ports.gateway_url,
+        merchant_public_key=made.merchant_public,
+        private_key=made.gateway_private,
+    )
+
+
+def _worker(ports: Ports, workers: int) -> list[str]:
+    return _celery(
         "worker",
-        loglevel="WARNING",
         concurrency=workers,
         hostname=f"portal-{ports.web}@%h",
         without_gossip=True,
         without_mingle=True,
     )
-    # Celery warns root of pickled messages; ours are JSON and nothing else is accepted.
-    calm = {"PYTHONWARNINGS": "ignore:You're running the worker with superuser privileges"}
-    listed.append(Child("worker", command, told | calm, stop_seconds=30))
-    command = _command(
-        "celery", "--app=crm_billing", "--quiet", "beat", loglevel="WARNING", pidfile=""
-    )
-    listed.append(Child("beat", command, told))
-    command = _command(
+
+
+def _web(ports: Ports, workers: int) -> list[str]:
+    return _command(
         "gunicorn",
         "crm_billing.wsgi",
         bind=f"[{ports.host}]:{ports.web}" if ":" in ports.host else f"{ports.host}:{ports.web}",
@@ -134,8 +140,10 @@ def children(ports: Ports, *, workers: int, told: dict[str, str]) -> list[Child]
         no_control_socket=True,
         preload=True,
     )
-    listed.append(Child("web", command, told))
-    return listed
+
+
+def _celery(part: str, **options: object) -> list[str]:
+    return _command("celery", "--app=crm_billing", "--quiet", part, loglevel="WARNING", **options)
 
 
 def _command(module: str, *words: str, **options: object) -> list[str]:

@@ -2,6 +2,7 @@
 
 import contextlib
 import ctypes
+import itertools
 import os
 import signal
 import subprocess
@@ -38,6 +39,7 @@ class _Running:
     started_at: float = 0.0
     crashes: int = 0
     due_at: float | None = None
+    patience_ends: float = 0.0
 
 
 class Log:
@@ -62,17 +64,16 @@ class Supervisor:
     """
     Keeps its children alive from `start` until `stop`.
 
-    Each child leads a session of its own, so Ctrl-C on the terminal reaches us alone and the
-    children are stopped in order: the last started first. On Linux they end with us even when we
-    are killed.
+    They come in stages: each stage may use those before it. So they are started in order and
+    stopped the other way round, a whole stage at once. Each child leads a session of its own, so
+    that Ctrl-C on the terminal reaches us alone. On Linux they end with us even when we are killed.
     """
 
-    def __init__(self, children: Sequence[Child], log: Log) -> None:
+    def __init__(self, stages: Sequence[Sequence[Child]], log: Log) -> None:
         self.log = log
-        self._running = [
-            _Running(child, COLOURS[position % len(COLOURS)])
-            for position, child in enumerate(children)
-        ]
+        colours = itertools.cycle(COLOURS)
+        self._stages = [[_Running(child, next(colours)) for child in stage] for stage in stages]
+        self._running = [running for stage in self._stages for running in stage]
         self._stopping = threading.Event()
         self._patience = True
 
@@ -106,10 +107,13 @@ class Supervisor:
         self._stopping.set()
 
     def stop(self) -> None:
-        """Stop the children, the last started first, and wait for each."""
+        """Stop the children, the last stage first, and wait for each."""
         self._stopping.set()
-        for running in reversed(self._running):
-            self._end(running)
+        for stage in reversed(self._stages):
+            for running in stage:
+                self._ask_to_end(running)
+            for running in stage:
+                self._wait_for_end(running)
 
     def pids(self) -> dict[str, int]:
         return {
@@ -167,16 +171,19 @@ class Supervisor:
         running.due_at = time.monotonic() + pause
         self._say(running, f"is started again in {pause:g} s")
 
-    def _end(self, running: _Running) -> None:
+    def _ask_to_end(self, running: _Running) -> None:
+        # Only the leader: a Celery worker or gunicorn brings its own children home.
+        running.patience_ends = time.monotonic() + running.child.stop_seconds
+        if running.process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                running.process.send_signal(signal.SIGTERM)
+
+    def _wait_for_end(self, running: _Running) -> None:
         process = running.process
         if process is None:
             return
-        deadline = time.monotonic() + running.child.stop_seconds
-        # Only the leader: a Celery worker or gunicorn brings its own children home.
-        with contextlib.suppress(ProcessLookupError):
-            process.send_signal(signal.SIGTERM)
         while process.poll() is None:
-            if time.monotonic() > deadline or not self._patience:
+            if time.monotonic() > running.patience_ends or not self._patience:
                 self._say(running, "does not end when asked and is killed")
                 break
             time.sleep(POLL_SECONDS / 2)

@@ -71,11 +71,11 @@ def output():
 
 @pytest.fixture
 def run(output):
-    """Start a supervisor on a list of children and stop it in the end."""
+    """Start a supervisor on children, each a stage of its own, and stop it in the end."""
     made = []
 
-    def start(*children):
-        made.append(Supervisor(children, Log(output)))
+    def start(*children, stages=()):
+        made.append(Supervisor(stages or [[child] for child in children], Log(output)))
         made[0].start()
         return made[0]
 
@@ -149,6 +149,17 @@ class TestSupervisor:
 
         assert "web cannot start: " in output.getvalue()
 
+    def test_stops_a_stage_at_once(self, run, book):
+        slow = CHILD.replace("sys.exit()", "time.sleep(1), sys.exit()")
+        watcher = run(stages=[[book.child(name, slow) for name in ("mail", "beat", "web")]])
+        watcher.watch(within(10, lambda: len(book.lines("up")) == 3))
+        began = time.monotonic()
+
+        watcher.stop()
+
+        assert time.monotonic() - began < 2.5
+        assert len(book.lines("asked")) == 3
+
     def test_stops_the_last_started_first(self, run, book):
         names = ["mail", "worker", "web"]
         watcher = run(*map(book.child, names))
@@ -184,7 +195,7 @@ class TestSupervisor:
         program = (
             "import signal, sys\n"
             "from crm_billing.portal.supervisor import Child, Log, Supervisor\n"
-            "one = Supervisor([Child('web', [sys.executable, '-c', *sys.argv[1:]])],"
+            "one = Supervisor([[Child('web', [sys.executable, '-c', *sys.argv[1:]])]],"
             " Log(sys.stdout))\n"
             "for number in (signal.SIGTERM, signal.SIGINT):\n"
             "    signal.signal(number, one.ask_to_stop)\n"

@@ -61,8 +61,8 @@ class Command(BaseCommand):
                     if demo and not empty:
                         preparation.seed(say, told)
                     connections.close_all()
-                    children = processes.children(ports, workers=workers, told=told)
-                    supervisor = Supervisor(children, log)
+                    stages = processes.stages(ports, workers=workers, told=told)
+                    supervisor = Supervisor(stages, log)
                     with signals_go_to(supervisor.ask_to_stop), supervisor:
                         if supervisor.watch(opening(ports, say)):
                             for line in banner(ports, demo=demo, seconds=time.monotonic() - began):
