@@ -56,11 +56,12 @@ setup: ## Only install, as `make test` would.
 	@.ci/setup test
 
 stop: ## Stop the private PostgreSQL and Redis of this checkout, should any be left running.
-	@for engines in "" "$(TESTING)" "$(CHECKING)"; do \
-		env $$engines $(WITH) python -m crm_billing.embedded stop; done
+	@if [ -x .venv/bin/python ]; then for engines in "" "$(TESTING)" "$(CHECKING)"; do \
+		env $$engines $(WITH) python -m crm_billing.embedded stop; done; fi
 
-clean: stop ## Stop, then delete everything a run or an installation left: var/, .venv, caches.
-	@for engines in "" "$(TESTING)" "$(CHECKING)"; do \
-		rm -rf "$$(env $$engines $(WITH) python -c 'from crm_billing import embedded; print(embedded.home())')"; done
+clean: stop ## Stop, then delete everything a run or an installation left: data, .venv, caches.
+	@if [ -x .venv/bin/python ]; then for engines in "" "$(TESTING)" "$(CHECKING)"; do rm -rf "$$( \
+		env $$engines $(WITH) python -c 'from crm_billing import embedded; print(embedded.home())')"; \
+		done; fi
 	@rm -rf var .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
