@@ -2,6 +2,7 @@
 What happened to the demo's wallets, day by day, in the order in which it happened.
 """
 
+import contextlib
 import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -37,6 +38,7 @@ UNREACHABLE = "http://127.0.0.1:9"  # nobody listens: what was sent in the past 
 STEPS = (10_000, 20_000, 50_000, 100_000, 200_000, 500_000, 1_000_000, 2_000_000)
 BONUS_FROM = 100_000
 BONUS_PERCENT = 5
+TODAY = timedelta(hours=6)  # the last hours belong to what is left open
 
 
 @dataclass(slots=True)
@@ -278,11 +280,18 @@ def write(
     """
     Live through `months` up to `until`, and leave some things open for today.
     """
-    _use_a_gateway_that_is_away()
     stories = [
         Story(customer, cast.part(place), random.Random(f"{seed}:{place}"), maker, checker)  # noqa: S311
         for place, customer in enumerate(customers)
     ]
+    with _gateway_away():
+        _live(stories, months, until - TODAY, say)
+        _leave_open(stories, until)
+        _keep_house(until)
+    _close(until)
+
+
+def _live(stories: list[Story], months: int, until: datetime, say: Say) -> None:
     first = (until - timedelta(days=round(months * 30.4))).date()
     _run(((story.moment(first), story.customer.pk, story.begin) for story in stories), until)
     day = first
@@ -294,9 +303,6 @@ def write(
         _run((event for story in stories for event in story.day(day, until)), until)
         if day.day == 1:
             say(f"{day:%Y-%m}")
-    _leave_open(stories, until)
-    _keep_house(until)
-    _close(until)
 
 
 def _run(events: Iterator[Event], until: datetime) -> None:
@@ -340,11 +346,20 @@ def _close(until: datetime) -> None:
     outbox.pending().update(created_at=until, next_try_at=until)
 
 
-def _use_a_gateway_that_is_away() -> None:
+@contextlib.contextmanager
+def _gateway_away() -> Iterator[None]:
+    """
+    Switch the sandbox gateway on, at an address where nobody answers: it has no past to tell of.
+    """
+    before = settings.GATEWAYS
     settings.GATEWAYS = {
         GATEWAY: {
             "url": UNREACHABLE,
-            "merchant_id": settings.GATEWAYS.get(GATEWAY, {}).get("merchant_id", "CRMPORTAL"),
+            "merchant_id": before.get(GATEWAY, {}).get("merchant_id", "CRMPORTAL"),
             "keys_directory": str(embedded.home() / "sandbox-keys"),
         }
     }
+    try:
+        yield
+    finally:
+        settings.GATEWAYS = before
