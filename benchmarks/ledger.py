@@ -28,7 +28,7 @@ os.environ.setdefault("DEMO", "1")
 os.environ.setdefault("LOG_LEVEL", "WARNING")
 os.environ["DJANGO_SETTINGS_MODULE"] = "crm_billing.settings"
 
-from crm_billing import embedded  # noqa: E402
+from crm_billing import embedded
 
 CUSTOMERS = 200
 BATCH = 1000

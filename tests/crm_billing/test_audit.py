@@ -1,6 +1,6 @@
 import pghistory.models
 import pytest
-from django.db import IntegrityError, ProgrammingError, connection, transaction
+from django.db import IntegrityError, connection, transaction
 from django.urls import reverse
 
 from accounts import api_keys, customers, members
