@@ -13,6 +13,7 @@ urlpatterns = [
     path("wallet/lots/", lots.lot_list, name="lots"),
     path("wallet/topups/", topups.topup_list, name="topup-list"),
     path("wallet/topups/new/", topup_order.topup_new, name="topup-new"),
+    path("wallet/topups/new/confirm/", topup_order.topup_confirm, name="topup-confirm"),
     path("wallet/topups/new/summary/", topup_order.topup_summary, name="topup-summary"),
     path("wallet/topups/<str:number>/", topups.topup_status, name="topup-status"),
     path("wallet/topups/<str:number>/live/", topups.topup_live, name="topup-live"),

@@ -22,6 +22,7 @@ from wallet.views import topups as views
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("fake_gateway")]
 
 NEW = "/wallet/topups/new/"
+CONFIRM = "/wallet/topups/new/confirm/"
 LIST = "/wallet/topups/"
 KEY = "abcdefghijklmnop2345"
 
@@ -57,8 +58,19 @@ def order(amount: str = "100.00", **more: str) -> dict[str, str]:
     return {"amount": amount, "gateway": "sandbox", "request_key": KEY} | more
 
 
-def confirmed(amount: str = "100.00", **more: str) -> dict[str, str]:
-    return order(amount, confirm="yes", **more)
+def look(client, fields: dict[str, str]):
+    """
+    Enter an order and return the look before it is confirmed, or the form with its errors.
+    """
+    return client.post(NEW, fields, follow=True)
+
+
+def confirm(client, fields: dict[str, str], **more):
+    return client.post(CONFIRM, fields, **more)
+
+
+def look_directly(client, fields: dict[str, str]):
+    return client.get(CONFIRM, fields)
 
 
 class TestTopupNew:
@@ -108,14 +120,14 @@ class TestTopupNew:
             "1 000",
         ],
     )
-    @pytest.mark.parametrize("step", [order, confirmed])
+    @pytest.mark.parametrize("step", [look, look_directly, confirm])
     @pytest.mark.parametrize("language", ["en", "zh-hans"])
     def test_refuses_bad_amounts_in_the_readers_language(
         self, client, owner, amount, step, language
     ):
         owner.locale = language
         owner.save()
-        response = client.post(NEW, step(amount))
+        response = step(client, order(amount))
         assert response.status_code == 422
         [error] = response.context["form"].errors["amount"]
         assert error and TopUp.objects.count() == 0
@@ -125,44 +137,44 @@ class TestTopupNew:
             said = str(views._("Choose an amount or enter one."))
         owner.locale = "zh-hans"
         owner.save()
-        assert said in text(client.post(NEW, order("")))
+        assert said in text(look(client, order("")))
 
-    @pytest.mark.parametrize("step", [order, confirmed])
+    @pytest.mark.parametrize("step", [look, look_directly, confirm])
     def test_refuses_unknown_gateways(self, client, owner, step):
-        response = client.post(NEW, step() | {"gateway": "alipay"})
+        response = step(client, order() | {"gateway": "alipay"})
         assert response.status_code == 422 and response.context["form"].errors["gateway"]
         assert TopUp.objects.count() == 0
 
-    @pytest.mark.parametrize("step", [order, confirmed])
+    @pytest.mark.parametrize("step", [look, look_directly, confirm])
     def test_refuses_frozen_customers(self, client, owner, customer, step):
         customers.freeze(customer_id=customer.pk, reason="test", at=now(), by=None)
         assert "frozen" in text(client.get(NEW))
-        assert client.post(NEW, step()).status_code == 422
+        assert step(client, order()).status_code == 422
         assert TopUp.objects.count() == 0
 
     def test_refuses_an_eleventh_open_topup_and_says_what_to_do(self, client, owner, customer):
         for _ in range(10):
             started(customer, "1.00")
-        response = client.post(NEW, order())
+        response = look(client, order())
         assert response.status_code == 422 and "Pay or cancel one of them" in text(response)
 
     @pytest.mark.parametrize(
         "key", ["short", "UPPERCASE1234567890", "a b c d e f g h i j k", "é" * 20]
     )
     def test_refuses_a_key_that_was_tampered_with(self, client, owner, key):
-        assert client.post(NEW, confirmed(request_key=key)).status_code == 422
+        assert confirm(client, order(request_key=key)).status_code == 422
         assert TopUp.objects.count() == 0
 
     def test_a_chosen_card_is_an_amount(self, client, owner):
-        response = client.post(NEW, order("", preset="500.00"))
+        response = look(client, order("", preset="500.00"))
         assert response.context["amount"] == cny(500)
 
     def test_a_typed_amount_goes_before_a_card(self, client, owner):
-        response = client.post(NEW, order("70", preset="500.00"))
+        response = look(client, order("70", preset="500.00"))
         assert response.context["amount"] == cny(70)
 
     def test_refuses_a_card_nobody_offered(self, client, owner):
-        assert client.post(NEW, order("", preset="3.33")).status_code == 422
+        assert look(client, order("", preset="3.33")).status_code == 422
 
     def test_says_when_no_payment_method_is_on(self, client, owner, settings):
         settings.GATEWAYS = {}
@@ -171,7 +183,7 @@ class TestTopupNew:
 
 class TestConfirmation:
     def test_repeats_everything_and_writes_nothing(self, client, owner, customer):
-        page = text(client.post(NEW, order("1234.50")))
+        page = text(look(client, order("1234.50")))
         for shown in (
             "¥1,234.50",
             str(customer),
@@ -184,14 +196,25 @@ class TestConfirmation:
         assert "?amount=1234.50&gateway=sandbox" in page
         assert TopUp.objects.count() == 0
 
+    def test_is_a_page_one_can_come_back_to(self, client, owner):
+        place = client.post(NEW, order()).url
+        assert place == f"{CONFIRM}?amount=100.00&gateway=sandbox&request_key={KEY}"
+        for _ in range(2):
+            assert client.get(place).context["amount"] == cny(100)
+        assert TopUp.objects.count() == 0
+
+    def test_gives_an_order_without_a_key_one(self, client, owner):
+        page = text(look(client, order(request_key="")))
+        assert re.search(r'name="request_key" value="[a-z2-7]{24}"', page)
+
     def test_writes_the_amount_in_capital_characters_for_readers_of_chinese(self, client, owner):
-        assert "人民币" not in text(client.post(NEW, order("1234.50")))
+        assert "人民币" not in text(look(client, order("1234.50")))
         owner.locale = "zh-hans"
         owner.save()
-        assert "人民币壹仟贰佰叁拾肆元伍角" in text(client.post(NEW, order("1234.50")))
+        assert "人民币壹仟贰佰叁拾肆元伍角" in text(look(client, order("1234.50")))
 
     def test_orders_sends_and_leads_to_the_status_page(self, client, owner, customer, fake_gateway):
-        response = client.post(NEW, confirmed())
+        response = confirm(client, order())
         topup = TopUp.objects.get()
 
         assert response.status_code == 302 and response.url == url("status", topup)
@@ -199,20 +222,20 @@ class TestConfirmation:
         assert topup.state == "PENDING" and topup.number in fake_gateway.orders
 
     def test_goes_on_to_the_gateway_once(self, client, owner):
-        first = client.post(NEW, confirmed(), follow=True)
+        first = confirm(client, order(), follow=True)
         action = TopUp.objects.get().attempts.get().client_action
         assert f'<meta http-equiv="refresh" content="0;url={action["url"]}">' in text(first)
         again = client.get(url("status", TopUp.objects.get()))
         assert 'content="0;url=' not in text(again) and action["url"] in text(again)
 
     def test_a_double_click_two_tabs_or_a_resend_are_one_topup(self, client, owner, fake_gateway):
-        places = {client.post(NEW, confirmed()).url for _ in range(4)}
+        places = {confirm(client, order()).url for _ in range(4)}
         assert len(places) == 1 and TopUp.objects.count() == 1
         assert len(fake_gateway.orders) == 1
 
     def test_the_same_form_with_another_amount_is_refused(self, client, owner):
-        client.post(NEW, confirmed())
-        response = client.post(NEW, confirmed("200.00"))
+        confirm(client, order())
+        response = confirm(client, order("200.00"))
         assert response.status_code == 422 and "already used" in text(response)
         assert TopUp.objects.count() == 1
 
@@ -220,12 +243,12 @@ class TestConfirmation:
         self, client, owner, fake_gateway
     ):
         fake_gateway.set_fault("create_5xx")
-        page = text(client.post(NEW, confirmed(), follow=True))
+        page = text(confirm(client, order(), follow=True))
         assert "do not pay a second time" in page and 'content="0;url=' not in page
 
     def test_hidden_fields_are_no_authority(self, client, owner, customer):
         other = open_customer("Other Ltd")
-        client.post(NEW, confirmed(customer=str(other.pk), currency="USD", amount_currency="USD"))
+        confirm(client, order(customer=str(other.pk), currency="USD", amount_currency="USD"))
         assert TopUp.objects.get().customer == customer
         assert TopUp.objects.get().amount == cny(100)
 
@@ -511,7 +534,7 @@ class TestRights:
     def test_viewers_order_nothing(self, client, customer):
         client.force_login(member_of(customer, Member.Role.VIEWER))
         assert client.get(NEW).status_code == 403
-        assert client.post(NEW, confirmed()).status_code == 403
+        assert confirm(client, order()).status_code == 403
         assert TopUp.objects.count() == 0
 
     @pytest.mark.parametrize("name", ["pay", "ask", "retry", "cancel"])
@@ -526,7 +549,7 @@ class TestRights:
     def test_forms_need_their_csrf_token(self, customer):
         strict = Client(enforce_csrf_checks=True)
         strict.force_login(owner_of(customer))
-        assert strict.post(NEW, confirmed()).status_code == 403
+        assert confirm(strict, order()).status_code == 403
         assert TopUp.objects.count() == 0
 
 

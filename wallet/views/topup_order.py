@@ -2,10 +2,11 @@
 Ordering a top-up: choose an amount, look once more, go and pay.
 """
 
+from datetime import datetime
 from urllib.parse import urlencode
 
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
@@ -17,7 +18,7 @@ from crm_billing import money
 from crm_billing.errors import DomainError
 from crm_billing.templatetags.ui import money as shown
 from crm_billing.templatetags.ui import symbol
-from wallet import topups
+from wallet import numbers, topups
 from wallet.forms import TopUpForm
 from wallet.views import story
 from wallet.views.topups import go_and_pay
@@ -27,7 +28,7 @@ from wallet.views.topups import go_and_pay
 @require_http_methods(["GET", "HEAD", "POST"])
 def topup_new(request: PortalRequest) -> HttpResponse:
     """
-    Choose an amount, look at it once more, order. Each step is a form post of this one page.
+    Choose an amount and how to pay; what may be ordered goes on to the confirmation.
     """
     at = timezone.now()
     try:
@@ -37,24 +38,67 @@ def topup_new(request: PortalRequest) -> HttpResponse:
     if request.method != "POST":
         return _ask_amount(request, TopUpForm(limits=limits, initial=_wish(request)), limits)
     form = TopUpForm(request.POST, limits=limits)
-    if not form.is_valid():
+    if not _may_be_ordered(form, request, at):
         return _ask_amount(request, form, limits)
-    order = {
-        "customer": request.customer,
-        "amount": form.money,
-        "gateway": form.cleaned_data["gateway"],
-        "at": at,
-        "by": request.user,
-    }
+    return redirect(f"{reverse('wallet:topup-confirm')}?{urlencode(_order(form))}")
+
+
+@may_top_up
+@require_http_methods(["GET", "HEAD", "POST"])
+def topup_confirm(request: PortalRequest) -> HttpResponse:
+    """
+    Show everything once more; posted, order it and go on to pay.
+
+    The look is a page of its own to come back to; the key in its address makes it order once.
+    """
+    at = timezone.now()
     try:
-        if "confirm" not in request.POST:
-            topups.check(**order)
+        limits = topups.limits(request.customer, at=at)
+    except topups.WrongCurrency:
+        return redirect("wallet:topup-new")
+    form = TopUpForm(request.POST if request.method == "POST" else request.GET, limits=limits)
+    if request.method != "POST":
+        if _may_be_ordered(form, request, at):
             return _ask_confirmation(request, form, limits)
-        topup = topups.start(**order, request_key=form.cleaned_data["request_key"])
+    elif form.is_valid():
+        try:
+            topup = topups.start(
+                customer=request.customer,
+                amount=form.money,
+                gateway=form.cleaned_data["gateway"],
+                at=at,
+                by=request.user,
+                request_key=form.cleaned_data["request_key"],
+            )
+        except DomainError as refusal:
+            form.refuse(refusal)
+        else:
+            return go_and_pay(request, topup)
+    return _ask_amount(request, form, limits)
+
+
+def _may_be_ordered(form: TopUpForm, request: PortalRequest, at: datetime) -> bool:
+    if not form.is_valid():
+        return False
+    try:
+        topups.check(
+            customer=request.customer,
+            amount=form.money,
+            gateway=form.cleaned_data["gateway"],
+            at=at,
+            by=request.user,
+        )
     except DomainError as refusal:
         form.refuse(refusal)
-        return _ask_amount(request, form, limits)
-    return go_and_pay(request, topup)
+    return form.is_valid()
+
+
+def _order(form: TopUpForm) -> dict[str, str]:
+    return {
+        "amount": money.plain(form.money),
+        "gateway": form.cleaned_data["gateway"],
+        "request_key": form.cleaned_data["request_key"] or numbers.code(),
+    }
 
 
 def _wish(request: HttpRequest) -> dict[str, str]:
@@ -79,18 +123,17 @@ def _ask_amount(request: PortalRequest, form: TopUpForm, limits: topups.Limits) 
 def _ask_confirmation(
     request: PortalRequest, form: TopUpForm, limits: topups.Limits
 ) -> HttpResponse:
-    amount, gateway = form.money, form.cleaned_data["gateway"]
-    wish = urlencode({"amount": money.plain(amount), "gateway": gateway})
+    amount, order = form.money, _order(form)
+    label = story.gateway_label(order["gateway"])
+    wish = urlencode({"amount": order["amount"], "gateway": order["gateway"]})
     context = {
         "amount": amount,
-        "plain": money.plain(amount),
+        "order": order,
         "capital": _capital(amount),
-        "gateway": gateway,
-        "gateway_label": story.gateway_label(gateway),
-        "request_key": form.cleaned_data["request_key"],
+        "gateway_label": label,
         "rows": [
             {"label": _("Customer"), "value": str(request.customer)},
-            {"label": _("Pay with"), "value": story.gateway_label(gateway)},
+            {"label": _("Pay with"), "value": label},
             {"label": _("Available now"), "value": shown(limits.balance.available)},
             {"label": _("Available afterwards"), "value": shown(limits.balance.available + amount)},
         ],
