@@ -6,7 +6,8 @@ from collections.abc import Callable
 from functools import wraps
 
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 from django_htmx.middleware import HtmxDetails
 from rest_framework.request import Request
@@ -14,6 +15,8 @@ from rest_framework.request import Request
 from accounts.models import Customer, Member, User
 
 SESSION_KEY = "customer_id"
+
+View = Callable[..., HttpResponseBase]
 
 
 class ApiRequest(Request):
@@ -37,7 +40,7 @@ class PortalRequest(HttpRequest):
     request_id: str
 
 
-def customer_required(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+def customer_required(view: View) -> View:
     """
     Let the view run with `request.customer` set; send people of no customer to the welcome page.
     """
@@ -51,7 +54,7 @@ def customer_required(view: Callable[..., HttpResponse]) -> Callable[..., HttpRe
     return checked
 
 
-def may_top_up(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+def may_top_up(view: View) -> View:
     """
     Refuse viewers: only owners and finance people start payments.
     """
@@ -66,7 +69,7 @@ def may_top_up(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]
     return checked
 
 
-def owner_required(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+def owner_required(view: View) -> View:
     """
     Refuse everybody but owners of the current customer.
     """

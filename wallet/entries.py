@@ -9,7 +9,6 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from accounts.models import Member, User
-from crm_billing.money import from_minor
 from wallet import activity
 from wallet.models import (
     Hold,
@@ -87,16 +86,10 @@ def explain(entry: JournalEntry, *, to: User) -> Explanation:
     """
     postings = list(Posting.objects.filter(entry=entry).select_related("account").order_by("pk"))
     own = [posting for posting in postings if posting.account.customer_id == entry.customer_id]
-    for posting in own:
-        change = posting.account.sign * posting.amount_minor
-        posting.change = from_minor(change, posting.currency)
-        posting.balance_after = from_minor(posting.balance_after_minor, posting.currency)
     others = {OTHERS.get(p.account.kind) for p in postings if p not in own} - {None}
     uses = list(
         LotUse.objects.filter(posting__entry=entry).select_related("lot").order_by("pk")[:MOST_LOTS]
     )
-    for use in uses:
-        use.amount = from_minor(abs(use.amount_minor), use.lot.currency)
     return Explanation(
         entry=entry,
         row=activity.row(entry),
@@ -144,4 +137,4 @@ def _promised_by(entry: JournalEntry) -> TopUp | None:
         return None
     attempt = PaymentAttempt.objects.filter(number=entry.reference.removeprefix(prefix))
     found = attempt.filter(topup__customer=entry.customer).select_related("topup__receipt").first()
-    return found and found.topup
+    return found.topup if found else None

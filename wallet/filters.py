@@ -111,7 +111,7 @@ class ActivityFilterForm(forms.Form):
         return urlencode([(name, value) for name, value in given if value])
 
     def _midnight(self, day: date | None) -> datetime | None:
-        return day and datetime.combine(day, time.min, tzinfo=self.customer.zone)
+        return datetime.combine(day, time.min, tzinfo=self.customer.zone) if day else None
 
 
 def _day_field(label: Any) -> forms.DateField:

@@ -263,6 +263,18 @@ class Posting(models.Model):
     def __str__(self) -> str:
         return f"#{self.pk} {self.amount_minor:+}"
 
+    @property
+    def change(self) -> Money:
+        """
+        What it did to the account, in the account's natural sign.
+        """
+        return from_minor(self.account.sign * self.amount_minor, self.currency)
+
+    @property
+    def balance_after(self) -> Money | None:
+        after = self.balance_after_minor
+        return None if after is None else from_minor(after, self.currency)
+
 
 class SealBlock(models.Model):
     """

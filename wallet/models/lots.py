@@ -168,3 +168,10 @@ class LotUse(models.Model):
 
     def __str__(self) -> str:
         return f"#{self.pk} {self.amount_minor:+}"
+
+    @property
+    def amount(self) -> Money:
+        """
+        How much was taken or given back, without a sign.
+        """
+        return from_minor(abs(self.amount_minor), self.lot.currency)

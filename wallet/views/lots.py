@@ -41,7 +41,7 @@ def soonest_first(lots: QuerySet[Lot], *, at: datetime) -> QuerySet[Lot]:
     """
     Return what can be spent, by expiry. What is past can not, even before it is taken back.
     """
-    live = lots.open().filter(Q(expires_at=None) | Q(expires_at__gt=at))
+    live = lots.filter(remaining_minor__gt=0).filter(Q(expires_at=None) | Q(expires_at__gt=at))
     return live.order_by(F("expires_at").asc(nulls_last=True), "pk")
 
 
@@ -55,9 +55,10 @@ def told(lots: QuerySet[Lot] | list[Lot], *, at: datetime) -> list[Lot]:
     gone = LotUse.objects.filter(lot__in=listed, posting__entry__kind=JournalEntry.Kind.EXPIRY)
     expired = dict(gone.values_list("lot").annotate(Sum("amount_minor")))
     for lot in listed:
-        lot.expired = from_minor(expired.get(lot.pk, 0), lot.currency)
-        lot.days_left = lot.expires_at and (timezone.localdate(lot.expires_at) - today).days
-        lot.is_over = lot.expires_at is not None and lot.expires_at <= at
+        lot.expired = from_minor(expired.get(lot.pk, 0), lot.currency)  # type: ignore[attr-defined]
+        ends_on = lot.expires_at and timezone.localdate(lot.expires_at)
+        lot.days_left = ends_on and (ends_on - today).days  # type: ignore[attr-defined]
+        lot.is_over = bool(lot.expires_at and lot.expires_at <= at)  # type: ignore[attr-defined]
     return listed
 
 
