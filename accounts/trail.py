@@ -13,6 +13,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from accounts.models import ApiKey, Customer, Invitation, Member, User
+from accounts.models.users import UserRole
 
 PAGE = 50
 
@@ -52,6 +53,13 @@ def tables() -> dict[str, type[Model]]:
     """
     found = [model for model in apps.get_models() if getattr(model, "pgh_tracked_model", None)]
     return {model.pgh_tracked_model._meta.model_name: model for model in found}
+
+
+def kind_label(model: type[Model]) -> str:
+    """
+    Name what a history keeps, in the reader's language.
+    """
+    return _("staff role") if model is UserRole else str(model._meta.verbose_name)
 
 
 def of_customer(customer: Customer, *, limit: int = PAGE) -> list[Change]:
@@ -125,7 +133,7 @@ def _change(row: Any, people: dict[int, User], others: dict[tuple[type, Any], st
     happened = HAPPENED[row.pgh_label]
     return Change(
         at=row.pgh_created_at,
-        what=str(row.pgh_tracked_model._meta.verbose_name),
+        what=kind_label(row.pgh_tracked_model),
         subject=_subject(row, others),
         happened=happened,
         who=people.get(facts.get("user")),
@@ -145,9 +153,10 @@ def _differences(row: Any, others: dict) -> list[tuple[str, str, str]]:
         after = getattr(row, column.attname)
         if before == after or (row.before is None and after in (None, "", [], False)):
             continue
-        told.append(
-            (str(column.verbose_name), _word(column, before, others), _word(column, after, others))
-        )
+        name = column.related_model._meta.verbose_name if column.is_relation else ""
+        if not column.is_relation or column.verbose_name != column.name.replace("_", " "):
+            name = column.verbose_name
+        told.append((str(name), _word(column, before, others), _word(column, after, others)))
     return told
 
 

@@ -121,7 +121,7 @@ class ReceiptAdmin(ReadOnlyAdmin):
                     (_("Top-up"), link(receipt.topup)),
                     (_("Gateway"), receipts.gateway_label(receipt)),
                     (_("Gateway's number"), receipt.external_id),
-                    (_("Paid"), stamp(receipt.paid_at, "seconds")),
+                    (_("Paid at"), stamp(receipt.paid_at, "seconds")),
                     (_("Issued"), stamp(receipt.issued_at, "seconds")),
                 ],
             ),

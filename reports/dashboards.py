@@ -172,7 +172,7 @@ def _books() -> dict[str, Any]:
         (
             code,
             PROMISES.get(code, code),
-            badge("BROKEN", count) if count else badge("GOOD", _("Holds")),
+            badge("BROKEN", count) if count else badge("GOOD", _("Kept")),
         )
         for code, count in check.counts.items()
     ]

@@ -54,7 +54,7 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
             ],
         },
         {
-            "title": _("System"),
+            "title": _("Operations"),
             "items": [
                 _entry(_("People"), "group", "accounts_user"),
                 _entry(_("Roles"), "badge", "auth_group"),

@@ -65,20 +65,20 @@ def overview(request: HttpRequest, customer: Customer) -> list[Part]:
         Facts(
             title=_("Customer"),
             rows=[
-                (_("Number"), customer.number),
-                (_("Name"), customer.name),
+                (_("Customer number"), customer.number),
+                (_("Customer name"), customer.name),
                 (_("Kind"), customer.get_kind_display()),
                 (_("Status"), badge(customer.status, customer.get_status_display())),
                 (_("Language"), customer.get_locale_display()),
                 (_("Time zone"), customer.time_zone),
                 (_("Currency"), customer.currency),
-                (_("Opened"), stamp(customer.opened_at)),
+                (_("Customer since"), stamp(customer.opened_at)),
             ],
         ),
         Facts(
             title=_("Contact"),
             rows=[
-                (_("Contact"), customer.contact_name),
+                (_("Contact person"), customer.contact_name),
                 (_("Billing e-mail"), customer.contact_email),
                 (_("Phone"), customer.contact_phone),
                 (_("Address"), customer.address),
@@ -104,7 +104,7 @@ def people(request: HttpRequest, customer: Customer) -> list[Part]:
     return [
         Table(
             title=_("Members"),
-            headers=[_("Person"), _("E-mail"), _("Role"), _("Member since"), _("Signs in")],
+            headers=[_("User"), _("E-mail"), _("Role"), _("Member since"), _("Signs in")],
             rows=[
                 (
                     link(one.user),
@@ -119,7 +119,7 @@ def people(request: HttpRequest, customer: Customer) -> list[Part]:
         ),
         Table(
             title=_("Invitations"),
-            headers=[_("E-mail"), _("Role"), _("Invited by"), _("Sent"), _("State")],
+            headers=[_("E-mail"), _("Role"), _("Invited by"), _("Sent at"), _("State")],
             rows=[
                 (
                     one.email,
@@ -253,6 +253,6 @@ class CustomerAdmin(ReadOnlyAdmin):
     def state(self, customer: Customer):
         return badge(customer.status, customer.get_status_display())
 
-    @display(description=gettext_lazy("opened"), ordering="opened_at")
+    @display(description=gettext_lazy("customer since"), ordering="opened_at")
     def opened(self, customer: Customer):
         return stamp(customer.opened_at, "day")

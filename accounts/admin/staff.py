@@ -73,7 +73,7 @@ class RolesForm(DressedForm, forms.Form):
 
 class AppointmentForm(RolesForm):
     email = forms.EmailField(label=gettext_lazy("E-mail"))
-    name = forms.CharField(label=gettext_lazy("Name"), max_length=100)
+    name = forms.CharField(label=gettext_lazy("Name of the person"), max_length=100)
     locale = forms.ChoiceField(
         label=gettext_lazy("Language"), choices=User._meta.get_field("locale").choices
     )
@@ -276,10 +276,10 @@ class UserAdmin(ReadOnlyAdmin):
         memberships = Member.objects.filter(user=user).select_related("customer").order_by("pk")
         return [
             Facts(
-                title=_("Person"),
+                title=_("User"),
                 rows=[
                     (_("E-mail"), user.email),
-                    (_("Name"), user.name),
+                    (_("Name of the person"), user.name),
                     (_("Language"), user.get_locale_display() or _("As the browser asks")),
                     (_("Joined"), stamp(user.date_joined)),
                     (_("Last seen"), stamp(user.last_login)),
@@ -347,7 +347,7 @@ class RoleAdmin(ReadOnlyAdmin):
             ),
             Table(
                 title=_("Who has it"),
-                headers=[_("Person"), _("E-mail")],
+                headers=[_("User"), _("E-mail")],
                 rows=[(link(user), user.email) for user in holders],
                 empty=_("Nobody."),
                 wide=False,

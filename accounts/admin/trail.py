@@ -29,7 +29,7 @@ def changes_table(title: str, changes: list[trail.Change]) -> Table:
     """
     return Table(
         title=title,
-        headers=[_("When"), _("Who"), _("What"), _("From → to")],
+        headers=[_("When"), _("By whom"), _("What"), _("From → to")],
         rows=[(stamp(one.at, "seconds"), _who(one), _what(one), _fields(one)) for one in changes],
         empty=_("Nothing was changed."),
     )
@@ -61,7 +61,7 @@ class TrailForm(DressedForm, forms.Form):
     """
 
     kind = forms.ChoiceField(label=gettext_lazy("What"), required=False)
-    by = forms.CharField(label=gettext_lazy("Who (e-mail)"), required=False, max_length=254)
+    by = forms.CharField(label=gettext_lazy("By whom (e-mail)"), required=False, max_length=254)
     before = forms.DateTimeField(required=False, widget=forms.HiddenInput)
 
     def __init__(self, *args, **kwargs) -> None:
@@ -69,7 +69,7 @@ class TrailForm(DressedForm, forms.Form):
         self.fields["kind"].choices = [
             ("", _("Everything")),
             *(
-                (name, str(model.pgh_tracked_model._meta.verbose_name))
+                (name, trail.kind_label(model.pgh_tracked_model))
                 for name, model in trail.tables().items()
             ),
         ]

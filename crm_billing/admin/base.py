@@ -127,7 +127,6 @@ class ReadOnlyAdmin(ModelAdmin):
             "opts": self.opts,
             "original": row,
             "object_id": object_id,
-            "media": self.media,
             "tabs": tabs,
             "tab": chosen,
             "parts": chosen.parts(request, row) if chosen else self.parts(request, row),

@@ -87,6 +87,7 @@ def view_of(admin, command: Command) -> Callable[..., HttpResponse]:
             for error in form.non_field_errors():
                 messages.error(request, error)
             return redirect(address(row))
+        parts = command.parts(request, row)
         return TemplateResponse(
             request,
             "admin/command.html",
@@ -100,7 +101,8 @@ def view_of(admin, command: Command) -> Callable[..., HttpResponse]:
                 "text": command.text,
                 "submit": command.label,
                 "dangerous": command.dangerous,
-                "parts": command.parts(request, row),
+                "parts": parts,
+                "stacked": any(part.wide for part in parts),
                 "form": form,
                 "media": admin.media + form.media,
             },

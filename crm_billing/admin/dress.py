@@ -41,7 +41,10 @@ def dressed(widget: forms.Widget) -> forms.Widget:
         return widget
     attrs = {name: value for name, value in widget.attrs.items() if name != "class"}
     made = worn(attrs=attrs)
-    made.attrs.update(attrs)
+    made.input_type = attrs.pop("type", getattr(widget, "input_type", None))
+    made.attrs = {**made.attrs, **attrs}
+    if isinstance(widget, forms.DateInput):
+        made.format_value = widget.format_value  # type: ignore[method-assign]
     made.is_required = widget.is_required
     if isinstance(widget, forms.widgets.ChoiceWidget):
         made.choices = widget.choices

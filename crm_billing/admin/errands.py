@@ -106,12 +106,12 @@ class OutboxAdmin(ReadOnlyAdmin):
                 rows=[
                     (_("State"), self.state(errand)),
                     (_("Topic"), errand.topic),
-                    (_("Key"), errand.key),
-                    (_("Created"), stamp(errand.created_at, "seconds")),
+                    (_("Key of the errand"), errand.key),
+                    (_("Created at"), stamp(errand.created_at, "seconds")),
                     (_("Attempts"), errand.attempts),
                     (_("Next try"), stamp(errand.next_try_at, "seconds")),
-                    (_("Sent"), stamp(errand.sent_at, "seconds")),
-                    (_("Parked"), stamp(errand.parked_at, "seconds")),
+                    (_("Sent at"), stamp(errand.sent_at, "seconds")),
+                    (_("Parked at"), stamp(errand.parked_at, "seconds")),
                 ],
             ),
             Text(

@@ -125,7 +125,7 @@ class ApprovalForm(DressedForm, forms.Form):
 
     payload_sha256 = forms.CharField(max_length=64, widget=forms.HiddenInput)
     note = forms.CharField(
-        label=gettext_lazy("Note"),
+        label=gettext_lazy("Remark"),
         max_length=500,
         required=False,
         widget=forms.Textarea(attrs={"rows": 2}),
@@ -334,8 +334,8 @@ class AdjustmentAdmin(ReadOnlyAdmin):
                 rows=[
                     (_("State"), badge(adjustment.state, adjustment.get_state_display())),
                     (_("Decided by"), link(adjustment.checker)),
-                    (_("Decided"), stamp(adjustment.decided_at, "seconds")),
-                    (_("Note"), adjustment.decision_note or None),
+                    (_("Decided at"), stamp(adjustment.decided_at, "seconds")),
+                    (_("Remark"), adjustment.decision_note or None),
                     (_("Entry"), link(adjustment.entry) if adjustment.entry else None),
                 ],
             ),
@@ -365,7 +365,7 @@ def proposal(adjustment: Adjustment) -> list[Part]:
                 (_("Reason"), adjustment.reason),
                 (_("Attachment"), attached),
                 (_("Proposed by"), link(adjustment.maker)),
-                (_("Proposed"), stamp(adjustment.proposed_at, "seconds")),
+                (_("Proposed at"), stamp(adjustment.proposed_at, "seconds")),
                 (
                     _("Hash of the proposal"),
                     format_html('<span class="digest">{}</span>', adjustment.payload_sha256),

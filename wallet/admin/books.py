@@ -57,7 +57,7 @@ class FreezeAdmin(ReadOnlyAdmin):
     def get_custom_urls(self):
         return [("check/", "wallet_freeze_check", self.check_now)]
 
-    @display(description=gettext_lazy("since"), ordering="at")
+    @display(description=gettext_lazy("stopped at"), ordering="at")
     def since(self, freeze: Freeze):
         return stamp(freeze.at, "seconds")
 
@@ -96,8 +96,8 @@ class FreezeAdmin(ReadOnlyAdmin):
                 rows=[
                     (_("Reason"), freeze.reason),
                     (_("State"), self.now(freeze)),
-                    (_("Since"), stamp(freeze.at, "seconds")),
-                    (_("Lifted"), stamp(freeze.lifted_at, "seconds")),
+                    (_("Stopped at"), stamp(freeze.at, "seconds")),
+                    (_("Lifted at"), stamp(freeze.lifted_at, "seconds")),
                     (_("Lifted by"), link(freeze.lifted_by)),
                 ],
                 wide=True,
@@ -126,7 +126,7 @@ class SealBlockAdmin(ReadOnlyAdmin):
                     (_("Entries"), block.entries),
                     (_("First entry"), link(entries.get(block.first_entry_id))),
                     (_("Last entry"), link(entries.get(block.last_entry_id))),
-                    (_("Sealed"), stamp(block.sealed_at, "seconds")),
+                    (_("Sealed at"), stamp(block.sealed_at, "seconds")),
                     (_("Format"), block.format_version),
                 ],
                 wide=True,

@@ -3,6 +3,7 @@ Cases: what did not fit, side by side with what was ordered, and what was done a
 """
 
 import json
+from datetime import datetime
 
 from django import forms
 from django.contrib import admin
@@ -116,7 +117,7 @@ class CaseAdmin(ReadOnlyAdmin):
     def now(self, case: Case):
         return badge(case.state, case.get_state_display())
 
-    @display(description=gettext_lazy("opened"), ordering="opened_at")
+    @display(description=gettext_lazy("found at"), ordering="opened_at")
     def opened(self, case: Case):
         return stamp(case.opened_at)
 
@@ -145,8 +146,8 @@ class CaseAdmin(ReadOnlyAdmin):
                 title=_("Case"),
                 rows=[
                     (_("State"), badge(case.state, case.get_state_display())),
-                    (_("Opened"), stamp(case.opened_at, "seconds")),
-                    (_("Resolved"), stamp(case.resolved_at, "seconds")),
+                    (_("Found at"), stamp(case.opened_at, "seconds")),
+                    (_("Resolved at"), stamp(case.resolved_at, "seconds")),
                     (_("Resolved by"), link(case.resolved_by)),
                 ],
             ),
@@ -179,10 +180,14 @@ def side_by_side(case: Case) -> list[Part]:
         (_("Gateway"), ordered.get("gateway") or NOTHING, said.get("gateway") or NOTHING),
         (_("Merchant"), NOTHING, said.get("merchant_id") or NOTHING),
         (_("Gateway's number"), NOTHING, said.get("external_id") or NOTHING),
-        (_("Paid"), NOTHING, said.get("paid_at") or NOTHING),
+        (_("Paid at"), NOTHING, _time(said.get("paid_at"))),
         (_("State of the top-up then"), _topup_state(ordered), NOTHING),
     ]
-    return [Comparison(title=_("Side by side"), left=_("Ordered"), right=_("Paid"), rows=rows)]
+    return [
+        Comparison(
+            title=_("Side by side"), left=_("What was ordered"), right=_("What was paid"), rows=rows
+        )
+    ]
 
 
 def _money(facts: dict) -> str:
@@ -193,6 +198,10 @@ def _money(facts: dict) -> str:
         return shown(parse(text, currency))
     except (BadAmount, ValueError):
         return f"{text} {currency}"
+
+
+def _time(text: str | None):
+    return stamp(datetime.fromisoformat(text), "seconds") if text else NOTHING
 
 
 def _topup_state(ordered: dict) -> str:

@@ -191,7 +191,7 @@ class HoldAdmin(ReadOnlyAdmin):
                 rows=[
                     (_("Placed"), stamp(hold.placed_at)),
                     (_("Expires"), stamp(hold.expires_at)),
-                    (_("Closed"), stamp(hold.closed_at)),
+                    (_("Closed at"), stamp(hold.closed_at)),
                     (_("Actor"), link(hold.actor)),
                 ],
             ),

@@ -113,8 +113,8 @@ def topups(request: HttpRequest, customer: Customer) -> list[Part]:
                 _("Top-up"),
                 _("State"),
                 _("Gateway"),
-                _("Ordered"),
-                _("Paid"),
+                _("Ordered at"),
+                _("Paid at"),
                 ">" + _("Amount"),
             ],
             rows=[
@@ -139,7 +139,7 @@ def cases(request: HttpRequest, customer: Customer) -> list[Part]:
         Table(
             title=_("Cases"),
             link=_list_link("wallet_case", q=customer.number),
-            headers=[_("Case"), _("State"), _("Opened"), _("What was done")],
+            headers=[_("Case"), _("State"), _("Found at"), _("What was done")],
             rows=[
                 (
                     link(one),

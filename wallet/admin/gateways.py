@@ -45,7 +45,7 @@ class PaymentAttemptAdmin(ReadOnlyAdmin):
     def now(self, attempt: PaymentAttempt):
         return badge(attempt.state, attempt.get_state_display())
 
-    @display(description=gettext_lazy("created"), ordering="created_at")
+    @display(description=gettext_lazy("created at"), ordering="created_at")
     def created(self, attempt: PaymentAttempt):
         return stamp(attempt.created_at)
 
@@ -79,8 +79,8 @@ class PaymentAttemptAdmin(ReadOnlyAdmin):
             Facts(
                 title=_("Times"),
                 rows=[
-                    (_("Created"), stamp(attempt.created_at, "seconds")),
-                    (_("Sent"), stamp(attempt.submitted_at, "seconds")),
+                    (_("Created at"), stamp(attempt.created_at, "seconds")),
+                    (_("Sent at"), stamp(attempt.submitted_at, "seconds")),
                     (_("Finished"), stamp(attempt.finished_at, "seconds")),
                     (_("Queries"), attempt.queries),
                     (_("Next query"), stamp(attempt.next_query_at, "seconds")),
@@ -127,7 +127,7 @@ class GatewayCallbackAdmin(ReadOnlyAdmin):
                     (_("Gateway"), callback.gateway),
                     (_("Attempt"), link(callback.attempt)),
                     (_("Outcome"), self.result(callback)),
-                    (_("Received"), stamp(callback.received_at, "seconds")),
+                    (_("Received at"), stamp(callback.received_at, "seconds")),
                     (_("Times received"), callback.times),
                     (_("Processing attempts"), callback.attempts),
                     (_("Last error"), callback.last_error or None),
@@ -195,7 +195,7 @@ class GatewayPaymentAdmin(ReadOnlyAdmin):
             Facts(
                 title=_("Times"),
                 rows=[
-                    (_("Paid"), stamp(payment.paid_at, "seconds")),
+                    (_("Paid at"), stamp(payment.paid_at, "seconds")),
                     (_("Learned"), stamp(payment.received_at, "seconds")),
                     (_("Learned by"), payment.learned_by),
                 ],

@@ -151,7 +151,12 @@ class JournalEntryAdmin(ReadOnlyAdmin):
             ),
             Table(
                 title=_("Postings"),
-                headers=[_("Account"), ">" + _("Debit"), ">" + _("Credit"), ">" + _("After")],
+                headers=[
+                    _("Account"),
+                    ">" + _("Debit side"),
+                    ">" + _("Credit side"),
+                    ">" + _("After"),
+                ],
                 rows=[
                     (
                         link(one.account),

@@ -95,7 +95,7 @@ class TopUpAdmin(ReadOnlyAdmin):
     def now(self, topup: TopUp):
         return badge(topup.state, topup.get_state_display())
 
-    @display(description=gettext_lazy("created"), ordering="created_at")
+    @display(description=gettext_lazy("created at"), ordering="created_at")
     def created(self, topup: TopUp):
         return stamp(topup.created_at)
 
@@ -125,7 +125,7 @@ class TopUpAdmin(ReadOnlyAdmin):
                 title=_("Terms"),
                 rows=[
                     (_("Ordered by"), link(topup.created_by)),
-                    (_("Ordered"), stamp(topup.created_at, "seconds")),
+                    (_("Ordered at"), stamp(topup.created_at, "seconds")),
                     (_("Pay before"), stamp(topup.expires_at, "seconds")),
                     (_("Promised bonus"), amount(topup.promised_bonus)),
                     (_("Terms"), topup.promised_terms or None),
