@@ -77,6 +77,9 @@ def prepare() -> None:
         )
     try:
         home().mkdir(mode=0o755, parents=True, exist_ok=True)
+        if os.geteuid() == 0:
+            for folder in (ROOT_HOME, home()):
+                os.chmod(folder, 0o711)  # noqa: S103  the servant has to pass through
         for name in ("run", "log", "redis"):
             folder = home() / name
             folder.mkdir(mode=0o700, exist_ok=True)

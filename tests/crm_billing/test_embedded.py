@@ -181,6 +181,13 @@ class TestEnsureStarted:
 
         assert [path.stat().st_mode for path in above] == before
 
+    def test_starts_under_a_strict_umask(self, folder):
+        before = os.umask(0o077)
+        try:
+            assert embedded.ensure_started() == ["postgres", "redis"]
+        finally:
+            os.umask(before)
+
     def test_starts_again_after_kill_9_with_the_data_kept(self, folder, monkeypatch):
         monkeypatch.setenv("EMBEDDED_FAST", "0")
         embedded.ensure_started()
