@@ -163,9 +163,10 @@ def reverse(
     """
     Undo an entry by its mirror image, and give back or take back the very same lots.
 
-    Lots that expired meanwhile live on for the days their policy gives. Reversing twice returns
-    the first reversal.
+    Lots that expired meanwhile live on for the days their policy gives. Reversing twice for the
+    same reason returns the first reversal and prolongs nothing.
 
+    raises ReferenceReused: it was reversed before, for another reason.
     raises NotReversible: the entry is itself a reversal.
     raises InsufficientFunds: what the entry granted is partly spent or held.
     source: D§5.5 #18, #38
@@ -179,7 +180,9 @@ def reverse(
         use.lot_id: -use.amount_minor
         for use in LotUse.objects.filter(posting__entry=original).order_by("lot_id")
     } | {lot.pk: lot.granted_minor for lot in Lot.objects.filter(entry=original)}
-    _refuse_if_spent(original, occurred_at)
+    repeated = JournalEntry.objects.filter(reverses=original).exists()
+    if not repeated:
+        _refuse_if_spent(original)
     [entry] = post_many(
         [
             Entry(
@@ -198,13 +201,12 @@ def reverse(
             )
         ]
     )
-    _prolong_expired(original, occurred_at)
+    if not repeated:
+        _prolong_expired(original, occurred_at)
     return entry
 
 
-def _refuse_if_spent(original: JournalEntry, at: datetime) -> None:
-    if JournalEntry.objects.filter(reverses=original).exists():
-        return
+def _refuse_if_spent(original: JournalEntry) -> None:
     for lot in Lot.objects.filter(entry=original).order_by("pk"):
         free = lot.remaining_minor - lot.held_minor
         if free < lot.granted_minor:
