@@ -1,21 +1,28 @@
+import re
 from datetime import date
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
+
+MONTH = re.compile(r"20[0-9]{2}-(0[1-9]|1[0-2])")
 
 
 class ReceiptFilter(forms.Form):
     """
     Which receipts to list. It lives in the URL.
 
-    months: the ones that have receipts.
+    months: the ones that have receipts; an address may name another, which is then empty.
     """
 
     month = forms.ChoiceField(label=_("Month"), required=False)
 
     def __init__(self, *args, months: list[date], **kwargs):
         super().__init__(*args, **kwargs)
-        choices = [(f"{month:%Y-%m}", f"{month:%Y-%m}") for month in months]
+        offered = [f"{month:%Y-%m}" for month in months]
+        asked = self.data.get("month", "")
+        if MONTH.fullmatch(asked) and asked not in offered:
+            offered.append(asked)
+        choices = [(month, month) for month in offered]
         self.fields["month"].choices = [("", _("All months")), *choices]
 
     def chosen(self) -> date | None:

@@ -132,7 +132,8 @@ def _capital(receipt: Receipt) -> str:
 
 
 def _qr(text: str) -> SafeString:
-    drawing = segno.make(text, error="m", micro=False).svg_inline(
+    # Any mask can be read; trying all eight for the prettiest takes as long as a tenth of the page.
+    drawing = segno.make(text, error="m", micro=False, mask=2).svg_inline(
         border=0, omitsize=True, svgclass=None, lineclass=None
     )
     return mark_safe(drawing)  # noqa: S308  drawn by segno; `text` becomes modules, not markup

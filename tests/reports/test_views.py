@@ -44,6 +44,11 @@ class TestReceiptList:
         assert april.number in page and march.number not in page
         assert "2026-03" in page  # offered
 
+    def test_says_that_a_month_is_empty(self, owner, customer):
+        receipt = issued(customer, "10.00")
+        page = owner.get("/receipts/?month=2020-01")
+        assert "empty-state" in page.text and receipt.number not in page.text
+
     @pytest.mark.parametrize(
         "query", ["month=2026-13", "month=x", "before=x", "before=9999999999999999999", "after=-1"]
     )
