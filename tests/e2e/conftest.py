@@ -5,6 +5,7 @@ Both end with this folder's last test, because Playwright's event loop forbids D
 the thread it runs in.
 """
 
+import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -12,6 +13,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import Browser, expect, sync_playwright
 
+from tests.e2e.cast import Cast
 from tests.e2e.reader import Reader
 from tests.e2e.running import Portal, sweep_leftovers
 
@@ -42,6 +44,11 @@ def portal() -> Iterator[Portal]:
 
 
 @pytest.fixture(scope="package")
+def cast(portal: Portal) -> Cast:
+    return Cast(**json.loads(portal.run("from tests.e2e import cast; cast.enter()")))
+
+
+@pytest.fixture(scope="package")
 def chromium() -> Iterator[Browser]:
     names = ("chromium", "chromium-browser", "google-chrome")
     found = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
@@ -51,7 +58,7 @@ def chromium() -> Iterator[Browser]:
             "fonts-wqy-microhei   or name yours:  CHROMIUM=/path/to/chromium",
             pytrace=False,
         )
-    expect.set_options(timeout=20_000)
+    expect.set_options(timeout=30_000)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=found, args=FLAGS)
         yield browser

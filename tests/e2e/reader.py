@@ -11,8 +11,8 @@ from pathlib import Path
 from playwright.sync_api import Browser, ConsoleMessage, Page, Response, expect
 
 from tests.e2e.running import Portal
+from tests.factories import PASSWORD
 
-PASSWORD = "correct horse battery staple"
 AXE = (Path(__file__).parent / "vendor" / "axe.min.js").read_text(encoding="utf-8")
 AXE_RULES = {
     "runOnly": {
@@ -30,6 +30,11 @@ AXE_COLOURS = {
 TELL_VIOLATIONS = (
     "document.addEventListener('securitypolicyviolation', (e) => console.error("
     "'CSP ' + e.violatedDirective + ' ' + e.blockedURI + ' ' + e.sample));"
+)
+
+SETTLE = (
+    "async () => { await new Promise(requestAnimationFrame);"
+    " await Promise.allSettled(document.getAnimations().map((one) => one.finished)); }"
 )
 
 PHONE = {"width": 390, "height": 844}
@@ -79,7 +84,7 @@ class Reader:
             storage_state=session,
             timezone_id="Asia/Shanghai",
         )
-        self.context.set_default_timeout(20_000)
+        self.context.set_default_timeout(30_000)
         self.context.add_init_script(TELL_VIOLATIONS)
         self.context.on("page", self._watch)
         self.page: Page = self.context.new_page()
@@ -125,6 +130,12 @@ class Reader:
         Create an account and prove the address with the code that came by mail.
         """
         self.open("/account/signup/")
+        self.sign_up_here(email)
+
+    def sign_up_here(self, email: str) -> None:
+        """
+        The same from the sign-up page one has been led to.
+        """
         self.fill(email=email, password1=PASSWORD, password2=PASSWORD)
         self.check("signup")
         self.page.locator("form button[type=submit].btn-primary").click()
@@ -134,9 +145,9 @@ class Reader:
         self.page.locator("form button[type=submit].btn-primary").first.click()
         self.page.wait_for_url(lambda url: "confirm-email" not in url)
 
-    def sign_in(self, email: str, *, path: str = "/account/login/") -> None:
-        self.open(path)
-        self.fill(login=email, password=PASSWORD)
+    def sign_in(self, email: str, password: str = PASSWORD) -> None:
+        self.open("/account/login/")
+        self.fill(login=email, password=password)
         self.page.locator("form button[type=submit].btn-primary").click()
         self.page.wait_for_url(lambda url: "/login/" not in url)
 
@@ -173,9 +184,10 @@ class Reader:
 
     def check(self, name: str) -> None:
         """
-        Look at the page: nothing sticks out sideways, WCAG holds in light and dark, no complaint.
+        Look at the page: nothing sticks out sideways, WCAG holds in light and dark, nothing
+        complains.
 
-        name: of the page and its state; a second page of that name is only looked at for complaints.
+        name: of the page and its state; a second page of that name is only asked for complaints.
         """
         look = (name, self.locale, self.size["width"], self.javascript)
         if look not in _seen:
@@ -183,6 +195,8 @@ class Reader:
             self._assert_fits(name)
             for scheme, rules in (("light", AXE_RULES), ("dark", AXE_COLOURS)):
                 self.page.emulate_media(color_scheme=scheme)
+                if self.javascript:
+                    self.page.evaluate(SETTLE)
                 self._picture(f"{name}-{self.locale[:2]}-{self.size['width']}-{scheme}")
                 if self.javascript:
                     self._assert_accessible(f"{name} ({scheme})", rules)
@@ -203,7 +217,7 @@ class Reader:
             self.page.evaluate(AXE)
         found = self.page.evaluate("(rules) => axe.run(document, rules)", rules)
         faults = [
-            f"{fault['id']}: {fault['help']}\n    {node['html'][:200]}\n    {node['failureSummary']}"
+            f"{fault['id']}: {node['html'][:200]}\n    {node['failureSummary']}"
             for fault in found["violations"]
             for node in fault["nodes"]
         ]

@@ -1,5 +1,5 @@
 """
-A whole portal of the test run: `manage.py portal` with engines, worker, gateway and mail of its own.
+A whole portal of the test run: `manage.py portal` with engines, gateway and mail of its own.
 
 Tests reach it as anybody does, by browser, HTTP and mail. Only people with special rights, whom
 no page makes, come in through `run`, which executes a script inside the portal's environment.

@@ -1,0 +1,73 @@
+"""
+Every page that no story passes, on a phone in Chinese and at a desk in English.
+"""
+
+import pytest
+
+from tests.e2e.reader import DESK, PHONE
+
+READERS = {
+    "phone": {"locale": "zh-CN", "size": PHONE},
+    "desk": {"locale": "en", "size": DESK},
+}
+
+
+@pytest.mark.parametrize("where", READERS)
+class TestPages:
+    def test_anybody_can_use_what_strangers_see(self, reader, where):
+        stranger = reader(**READERS[where])
+        stranger.open("/account/password/reset/")
+        stranger.check("password-reset")
+        stranger.open("/verify/aaaaaaaaaaaaaaaaaaaaaaaa/", status=404)
+        stranger.check("404")
+        stranger.open("/api/v1/docs/")
+        stranger.check("api-docs")
+
+    def test_anybody_can_use_the_wallet(self, reader, cast, where):
+        me = reader(**READERS[where])
+        me.sign_in(cast.cafe)
+        me.open("/wallet/")
+        me.check("wallet-full")
+        me.open("/wallet/lots/")
+        me.check("lots")
+        me.open("/wallet/activity/")
+        me.check("activity-full")
+        me.page.locator("main a[href*='/wallet/activity/']", has_text="短信").first.click()
+        me.page.wait_for_url("**/wallet/activity/*/")
+        me.check("entry")
+        me.open("/wallet/activity/?q=nothing-like-this")
+        me.check("activity-nothing")
+        me.open("/wallet/topups/")
+        me.check("topups-none")
+        me.open("/receipts/")
+        me.check("receipts-none")
+
+    def test_anybody_can_use_the_settings(self, reader, cast, where):
+        me = reader(**READERS[where])
+        me.sign_in(cast.owner)
+        for path in (
+            "/settings/",
+            "/settings/profile/",
+            "/settings/security/",
+            "/settings/members/",
+            "/settings/api-keys/",
+            "/settings/api-keys/create/",
+            "/account/email/",
+            "/account/password/change/",
+            "/account/sessions/",
+            "/account/2fa/",
+        ):
+            me.open(path)
+            me.check(path.strip("/").replace("/", "-"))
+
+    def test_a_new_key_is_shown_once(self, reader, cast, where):
+        me = reader(**READERS[where])
+        me.sign_in(cast.owner)
+        me.open("/settings/api-keys/create/")
+        me.fill(name="ERP")
+        me.page.locator("[name=scopes]").first.check()
+        me.page.locator("main button[type=submit].btn-primary").click()
+        me.page.locator("[data-copy]").first.wait_for()
+        me.check("api-key-made")
+        me.open("/settings/api-keys/")
+        me.check("api-keys")
