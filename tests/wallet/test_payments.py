@@ -9,7 +9,7 @@ from accounts import customers
 from crm_billing.models import Outbox
 from tests.factories import NOON, open_customer
 from tests.wallet.topup_setting import cny, deliver, now, started, submitted
-from wallet import events, payments, queries, topups
+from wallet import events, payments, queries, tasks, topups
 from wallet.gateways import UnknownGateway, get
 from wallet.gateways.base import GatewayFact, PaymentStatus
 from wallet.models import (
@@ -540,3 +540,13 @@ class TestResolveOpen:
         payments.resolve_open(at=now())
         assert PaymentAttempt.objects.get(pk=second.pk).state == "CLOSED"
         assert fake_gateway.orders[second.number].status == "CLOSED"
+
+
+class TestTasks:
+    def test_the_sweeps_bring_a_lost_payment_in(self, fake_gateway):
+        topup = submitted(at=now() - timedelta(hours=1))
+        fake_gateway.pay(topup.number, late=True)
+        tasks.expire_topups()
+        assert fresh(topup) == ("EXPIRED", "PENDING")
+        tasks.resolve_open_attempts()
+        assert fresh(topup) == ("PAID", "SUCCEEDED") and available(topup) == cny(100)
