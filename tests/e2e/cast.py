@@ -7,6 +7,8 @@ Runs inside the portal: `manage.py shell -c "from tests.e2e import cast; cast.en
 import json
 from dataclasses import asdict, dataclass
 
+from allauth.mfa.models import Authenticator
+from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
 from django.contrib.auth.models import Group
 from django.utils import timezone
 
@@ -22,8 +24,9 @@ class Cast:
     Mail addresses; all have the password of tests/factories.py.
 
     desk: owner of "Harbour Light Ltd.". owner: of 晨星科技, and of 海风贸易 too.
-    plain: owner of 青石书店, without JavaScript. cafe: owner of 远山咖啡, whose wallet has something of everything.
-    maker: of the staff, still without a second factor. checker: of the staff, with one.
+    plain: owner of 青石书店, without JavaScript. cafe: owner of 远山咖啡, whose wallet is in use.
+    maker: of the staff, still without a second factor. checker: of the staff, with an app that
+    knows factories.TOTP_SECRET, and with recovery_code on a piece of paper.
     """
 
     desk: str = "jane@harbour.example"
@@ -32,6 +35,7 @@ class Cast:
     cafe: str = "kafei@yuanshan.example"
     maker: str = "maker@staff.example"
     checker: str = "checker@staff.example"
+    recovery_code: str = ""
 
 
 def enter() -> None:
@@ -61,5 +65,7 @@ def enter() -> None:
     holds.place(customer=cafe, amount=cny("20.00"), reference="e2e:2", at=now)
     maker = factories.UserFactory(email=cast.maker, is_staff=True, date_joined=now)
     maker.groups.set([Group.objects.get(name="FINANCE_MAKER")])
-    factories.staff("FINANCE_CHECKER", email=cast.checker, date_joined=now)
-    print(json.dumps(asdict(cast)))
+    checker = factories.staff("FINANCE_CHECKER", email=cast.checker, date_joined=now)
+    paper = Authenticator.objects.get(user=checker, type=Authenticator.Type.RECOVERY_CODES)
+    recovery_code = RecoveryCodes(paper).get_unused_codes()[0]
+    print(json.dumps(asdict(cast) | {"recovery_code": recovery_code}))
