@@ -11,9 +11,9 @@ COPY requirements.txt .
 # Real servers are used here: the wheels of PostgreSQL and Redis stay out.
 RUN ENGINES=no .ci/setup runtime && rm -rf /root/.cache var
 COPY . .
-RUN mkdir -p var /srv/media && chown portal: var /srv/media
+RUN mkdir -p var && chown portal: var
 USER portal
-ENV PATH=/srv/portal/.venv/bin:/usr/bin:/bin PYTHONUNBUFFERED=1 MEDIA_ROOT=/srv/media
+ENV PATH=/srv/portal/.venv/bin:/usr/bin:/bin PYTHONUNBUFFERED=1
 # Only files are collected; these addresses and this key open nothing.
 RUN DATABASE_URL=postgres://none/none REDIS_URL=redis://none SECRET_KEY=collectstatic \
     python manage.py collectstatic --no-input --verbosity=0

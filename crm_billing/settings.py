@@ -271,7 +271,6 @@ STORAGES = {
 }
 # The fonts of our PDFs lie with the static files but are never served; packing them takes 30 s.
 WHITENOISE_SKIP_COMPRESS_EXTENSIONS = [*Compressor.SKIP_COMPRESS_EXTENSIONS, "ttf"]
-MEDIA_ROOT = env("MEDIA_ROOT", default=str(embedded.home() / "media"))
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2_621_440
 FILE_UPLOAD_MAX_MEMORY_SIZE = 2_621_440
 
