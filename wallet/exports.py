@@ -30,7 +30,7 @@ def activity_csv(customer: Customer, wanted: activity.Filter) -> Iterator[bytes]
         _("Principal"),
         _("Bonus"),
         _("Total"),
-        _("Balance after"),
+        _("New balance"),
     ]
     kinds = {kind.value: str(kind.label) for kind in JournalEntry.Kind}
     ours = {stored: str(shown) for stored, shown in activity.DESCRIPTIONS.items()}

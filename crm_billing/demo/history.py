@@ -7,6 +7,7 @@ import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
+from typing import Any
 
 from django.conf import settings
 from djmoney.money import Money
@@ -172,7 +173,7 @@ class Story:
         minor += self.chance.randint(0, 99)
         amount = from_minor(minor, self.part.currency)
         reference = f"{product.code}-{at:%Y%m%d}-{self.count():04d}"
-        order = {
+        order: dict[str, Any] = {
             "customer": self.customer,
             "amount": amount,
             "reference": reference,

@@ -1,9 +1,12 @@
+from decimal import Decimal
+
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from accounts.http import PortalRequest, customer_required
+from crm_billing.templatetags.ui import MINUS
 from wallet import activity, flows, queries
 from wallet.models import Hold, Lot, TopUp
 from wallet.views.lots import soonest_first
@@ -44,11 +47,15 @@ def overview(request: PortalRequest) -> HttpResponse:
         "months": [(month.first, (month.flow.came, month.flow.went)) for month in moved.months],
         "this_month": this_month,
         "before": before,
-        "came_percent": flows.change_percent(this_month.came, before.came),
-        "went_percent": flows.change_percent(this_month.went, before.went),
+        "came_percent": _signed(flows.change_percent(this_month.came, before.came)),
+        "went_percent": _signed(flows.change_percent(this_month.went, before.went)),
         "rows": activity.page(customer, activity.Filter(), size=RECENT).rows,
         "lots": lots_told(soonest_first(lots, at=at)[:FEW], at=at),
         "holds": list(holds.order_by("expires_at", "pk")[:FEW]),
         "topups": list(topups.order_by("-pk")[:FEW]),
     }
     return render(request, "wallet/overview.html", context)
+
+
+def _signed(percent: Decimal | None) -> str | None:
+    return None if percent is None else f"{percent:+}".replace("-", MINUS)
