@@ -2,6 +2,7 @@
 What other packages brought to the admin: hidden, or shown in our dress.
 
 Log-ins, second factors and sessions belong to the people they protect; the clock is set in code.
+A password is changed in one place only, where allauth mails its owner about it.
 """
 
 from allauth.account.models import EmailAddress, EmailConfirmation
@@ -9,7 +10,9 @@ from allauth.mfa.models import Authenticator
 from allauth.usersessions.models import UserSession
 from django.contrib import admin
 from django.contrib.auth.models import Group
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import URLPattern, URLResolver
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django_celery_beat.models import (
@@ -40,6 +43,26 @@ FOREIGN = [
 for model in FOREIGN:
     if admin.site.is_registered(model):
         admin.site.unregister(model)
+
+
+def password_change(request: HttpRequest, extra_context: dict | None = None) -> HttpResponse:
+    return redirect("account_change_password")
+
+
+admin.site.password_change = password_change
+
+
+_all_urls = admin.site.get_urls
+
+
+def get_urls() -> list[URLPattern | URLResolver]:
+    """
+    Leave out "view on site": nothing here has a page there, and it looks into any table.
+    """
+    return [one for one in _all_urls() if getattr(one, "name", "") != "view_on_site"]
+
+
+admin.site.get_urls = get_urls
 
 
 @admin.register(PeriodicTask)

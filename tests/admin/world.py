@@ -1,0 +1,187 @@
+"""
+One of everything the admin shows, and the people who look at it.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from django.contrib.auth.models import Group
+from django.db.models import Model
+from django.test import Client
+from django.utils import timezone
+from django_celery_beat.models import IntervalSchedule, PeriodicTask
+
+from accounts import roles
+from accounts.models import Customer, User
+from crm_billing import outbox
+from crm_billing.models import Outbox
+from reports.models import ReceiptDocument
+from tests.factories import (
+    UserFactory,
+    cny,
+    funded_customer,
+    give_second_factor,
+    owner_of,
+    sign_in_staff,
+    staff,
+)
+from tests.fake_gateway import Instrument
+from tests.wallet.topup_setting import deliver, submitted
+from wallet import adjustments, holds, seal
+from wallet.models import (
+    Adjustment,
+    Case,
+    Freeze,
+    GatewayCallback,
+    GatewayPayment,
+    Hold,
+    JournalEntry,
+    LedgerAccount,
+    Lot,
+    PaymentAttempt,
+    Receipt,
+    SealBlock,
+    TopUp,
+    WalletPolicy,
+)
+
+ROLES = ["SUPPORT", "MAKER", "CHECKER", "ADMIN", "NOROLE"]
+GROUPS = {
+    "SUPPORT": [roles.SUPPORT],
+    "MAKER": [roles.FINANCE_MAKER],
+    "CHECKER": [roles.FINANCE_CHECKER],
+    "ADMIN": [roles.ADMIN],
+    "NOROLE": [],
+}
+
+
+@dataclass
+class World:
+    """
+    rows: model -> the row its pages are asked for.
+    """
+
+    customer: Customer
+    rows: dict[type[Model], Model]
+
+    def row(self, model: type[Any]) -> Any:
+        return self.rows[model]
+
+
+def make(gateway: Instrument) -> World:
+    """
+    Make one row of every kind there is a page for, by commands where there are any.
+    """
+    now = timezone.now()
+    maker = staff(roles.FINANCE_MAKER)
+    customer = funded_customer("100.00", bonus="20.00", at=now - timedelta(days=2))
+    paid = submitted(customer)
+    deliver(gateway.pay(paid.attempts.get().number))
+    receipt = Receipt.objects.get(topup=paid)
+    keep_pdf(receipt)
+    other = submitted(customer, "30.00")  # paid with another amount: a case
+    deliver(gateway.pay(other.attempts.get().number, amount_minor=100))
+    waiting = submitted(customer, "40.00")
+    adjustment = propose(customer, by=maker, attachment=b"%PDF-1.7 proof")
+    hold = holds.place(
+        customer=customer,
+        amount=cny("5.00"),
+        reference="hold-1",
+        at=now,
+        expires_at=now + timedelta(days=1),
+    )
+    rows: dict[type[Model], Model] = {
+        Adjustment: adjustment,
+        Case: Case.objects.get(),
+        Customer: customer,
+        Freeze: Freeze.objects.create(reason="I1", at=now, lifted_at=now, lifted_by=maker),
+        GatewayCallback: GatewayCallback.objects.earliest("pk"),
+        GatewayPayment: GatewayPayment.objects.earliest("pk"),
+        Group: Group.objects.get(name=roles.ADMIN),
+        Hold: hold,
+        JournalEntry: JournalEntry.objects.earliest("pk"),
+        LedgerAccount: LedgerAccount.objects.filter(customer=customer).earliest("pk"),
+        Lot: Lot.objects.earliest("pk"),
+        Outbox: park(),
+        PaymentAttempt: waiting.attempts.get(),
+        PeriodicTask: PeriodicTask.objects.create(
+            name="seal",
+            task="wallet.tasks.seal_journal",
+            interval=IntervalSchedule.objects.create(every=60, period="seconds"),
+        ),
+        Receipt: receipt,
+        SealBlock: sealed(),
+        TopUp: waiting,
+        User: UserFactory(),
+        WalletPolicy: WalletPolicy.objects.earliest("pk"),
+    }
+    return World(customer, rows)
+
+
+def sealed() -> SealBlock:
+    """
+    Return a block; the real ones take what is committed, and a test commits nothing.
+    """
+    first = JournalEntry.objects.earliest("pk").pk
+    return SealBlock.objects.create(
+        prev_sha256=seal.GENESIS,
+        sha256="5" * 64,
+        first_entry_id=first,
+        last_entry_id=first,
+        last_xid=3,
+        entries=1,
+        sealed_at=timezone.now(),
+    )
+
+
+def keep_pdf(receipt: Receipt) -> ReceiptDocument:
+    """
+    Keep some bytes as a receipt's document, without drawing it.
+    """
+    return ReceiptDocument.objects.create(
+        receipt=receipt,
+        pdf=b"%PDF-1.7",
+        pdf_sha256=hashlib.sha256(b"%PDF-1.7").hexdigest(),
+        template_version="receipt-1",
+        rendered_at=timezone.now(),
+    )
+
+
+def propose(customer: Customer, *, by: User, attachment: bytes = b"", **terms: Any) -> Adjustment:
+    asked = {"direction": "CREDIT", "kind": "PRINCIPAL", "amount": cny("8.00"), "reason": "补偿"}
+    named = adjustments.Attachment("证明.pdf", attachment) if attachment else None
+    return adjustments.propose(
+        customer=customer, at=timezone.now(), by=by, attachment=named, **asked | terms
+    )
+
+
+def park(key: str = "k1") -> Outbox:
+    now = timezone.now()
+    outbox.put(topic="test.topic", key=key, payload={"id": 1}, at=now)
+    Outbox.objects.filter(topic="test.topic", key=key).update(
+        parked_at=now, attempts=8, last_error="ValueError: no"
+    )
+    return Outbox.objects.get(topic="test.topic", key=key)
+
+
+def member_of_staff(role: str) -> User:
+    return staff(*GROUPS[role])
+
+
+def signed_in(role: str, *, recently: bool = True) -> Client:
+    """
+    Return a browser of one of ROLES, or of UNPROVED, PERSON (an owner) or STRANGER.
+    """
+    client = Client()
+    if role == "STRANGER":
+        return client
+    if role == "PERSON":
+        owner = owner_of(funded_customer())
+        give_second_factor(owner)
+        return sign_in_staff(client, owner)
+    if role == "UNPROVED":
+        client.force_login(UserFactory(is_staff=True, is_superuser=True))
+        return client
+    return sign_in_staff(client, member_of_staff(role), recently=recently)
