@@ -88,9 +88,6 @@ class ModelWallet:
     def held(self) -> int:
         return sum(lot.held for lot in self.lots.values())
 
-    def has_expiring(self, at: datetime) -> bool:
-        return any(lot.remaining and lot.has_expired(at) for lot in self.lots.values())
-
     def free(self, at: datetime) -> list[ModelLot]:
         """
         Return the lots that may be spent now, in the order of consumption.
