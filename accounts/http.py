@@ -27,6 +27,14 @@ class ApiRequest(Request):
     customer: Customer
 
 
+class StaffRequest(HttpRequest):
+    """
+    The request an admin view receives: one of the staff is signed in.
+    """
+
+    user: User
+
+
 class PortalRequest(HttpRequest):
     """
     The request a signed-in portal view receives.

@@ -52,7 +52,7 @@ class Command:
     name: str
     label: str | Promise
     permission: str
-    run: Callable[[HttpRequest, Any, dict[str, Any]], str]
+    run: Callable[[Any, Any, dict[str, Any]], str]
     form: type[forms.Form] = forms.Form
     given: Callable[[HttpRequest, Any], dict[str, Any]] = lambda request, row: {}
     parts: Callable[[HttpRequest, Any], list[Part]] = lambda request, row: []
@@ -85,7 +85,7 @@ def view_of(admin, command: Command) -> Callable[..., HttpResponse]:
             return redirect(address(row))
         if command.at_once:
             for error in form.non_field_errors():
-                messages.error(request, error)
+                messages.error(request, str(error))
             return redirect(address(row))
         parts = command.parts(request, row)
         return TemplateResponse(
@@ -123,7 +123,7 @@ def attempt(
     request: HttpRequest,
     form: forms.Form,
     row: Model | None,
-    run: Callable[[HttpRequest, Any, dict[str, Any]], Any],
+    run: Callable[[Any, Any, dict[str, Any]], Any],
 ) -> Any:
     """
     Run a command with what the form holds; None when it was refused, which the form then says.

@@ -40,7 +40,7 @@ def dressed(widget: forms.Widget) -> forms.Widget:
     if worn is None:
         return widget
     attrs = {name: value for name, value in widget.attrs.items() if name != "class"}
-    made = worn(attrs=attrs)
+    made: Any = worn(attrs=attrs)
     made.input_type = attrs.pop("type", getattr(widget, "input_type", None))
     made.attrs = {**made.attrs, **attrs}
     if isinstance(widget, forms.DateInput):

@@ -21,6 +21,7 @@ from django.utils.translation import gettext_lazy
 from unfold.contrib.filters.admin import RangeDateFilter
 from unfold.decorators import action, display
 
+from accounts.http import StaffRequest
 from accounts.models import Customer
 from accounts.staff import fresh_proof_required
 from crm_billing import idempotency, money
@@ -92,7 +93,7 @@ class ProposalForm(DressedForm, forms.Form):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        field = self.fields["customer"]
+        field: Any = self.fields["customer"]
         field.widget = AutocompleteSelect(CUSTOMER, admin.site)
         field.widget.choices = field.choices
 
@@ -132,14 +133,14 @@ class ApprovalForm(DressedForm, forms.Form):
     )
 
 
-def approve(request: HttpRequest, adjustment: Adjustment, cleaned: dict) -> str:
+def approve(request: StaffRequest, adjustment: Adjustment, cleaned: dict) -> str:
     done = adjustments.approve(
         adjustment_id=adjustment.pk, at=timezone.now(), by=request.user, **cleaned
     )
     return _("Approved: %(amount)s is posted.") % {"amount": money_words(done)}
 
 
-def reject(request: HttpRequest, adjustment: Adjustment, cleaned: dict) -> str:
+def reject(request: StaffRequest, adjustment: Adjustment, cleaned: dict) -> str:
     adjustments.reject(
         adjustment_id=adjustment.pk, at=timezone.now(), by=request.user, reason=cleaned["reason"]
     )
@@ -270,7 +271,7 @@ class AdjustmentAdmin(ReadOnlyAdmin):
         }
         return page(self, request, "admin/command.html", context)
 
-    def _proposed(self, request: HttpRequest, row: None, cleaned: dict) -> str:
+    def _proposed(self, request: StaffRequest, row: None, cleaned: dict) -> str:
         """
         Propose once per form, however often it is sent; return the proposal's number.
         """
@@ -317,7 +318,7 @@ class AdjustmentAdmin(ReadOnlyAdmin):
         if row is None:
             raise Http404
         return HttpResponse(
-            bytes(row.attachment),
+            bytes(row.attachment or b""),
             content_type=row.attachment_type,
             headers={
                 "Content-Disposition": content_disposition_header(True, row.attachment_name),

@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from unfold.decorators import display
 
+from accounts.http import StaffRequest
 from accounts.staff import fresh_proof_required
 from crm_billing.admin import (
     Command,
@@ -25,7 +26,7 @@ from wallet import books, freezes, seal
 from wallet.models import Freeze, JournalEntry, SealBlock
 
 
-def lift(request: HttpRequest, freeze: Freeze, cleaned: dict) -> str:
+def lift(request: StaffRequest, freeze: Freeze, cleaned: dict) -> str:
     freezes.lift(freeze_id=freeze.pk, at=timezone.now(), by=request.user)
     return _("Money moves again.")
 

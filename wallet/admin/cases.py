@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy
 from unfold.contrib.filters.admin import RangeDateFilter
 from unfold.decorators import display
 
+from accounts.http import StaffRequest
 from crm_billing.admin import (
     Command,
     Comparison,
@@ -82,7 +83,7 @@ class ResolutionForm(DressedForm, forms.Form):
     )
 
 
-def resolve(request: HttpRequest, case: Case, cleaned: dict) -> str:
+def resolve(request: StaffRequest, case: Case, cleaned: dict) -> str:
     cases.resolve(
         case_id=case.pk, resolution=cleaned["resolution"], at=timezone.now(), by=request.user
     )
@@ -205,4 +206,4 @@ def _time(text: str | None):
 
 
 def _topup_state(ordered: dict) -> str:
-    return str(dict(TopUp.State.choices).get(ordered.get("topup_state"), NOTHING))
+    return str(dict(TopUp.State.choices).get(str(ordered.get("topup_state")), NOTHING))
