@@ -2,6 +2,8 @@
 Ordinary forms in the admin's dress.
 """
 
+from typing import Any
+
 from django import forms
 from unfold import widgets
 
