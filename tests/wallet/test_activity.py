@@ -12,7 +12,7 @@ from django.utils import translation
 from accounts.models import Member
 from tests.factories import UserFactory, member_of, open_customer, owner_of
 from tests.wallet.activity_setting import BEGAN, DAY, a_bit_of_everything, cny, credit, spend
-from wallet import activity, ledger
+from wallet import activity, activity_sql, ledger
 from wallet.activity import Filter
 from wallet.models import JournalEntry, Lot
 
@@ -143,7 +143,7 @@ class TestPage:
     def test_walks_the_customers_own_indexes(self, customer, entries):
         search = activity._Search(customer, Filter())
         near, values = search._near(10**9, newer=False)
-        query = activity._ROWS.format(near=near, order=search._order(newer=False), narrow="TRUE")
+        query = activity_sql.ROWS.format(near=near, order=search._order(newer=False), narrow="TRUE")
         with connection.cursor() as db:
             db.execute("SET LOCAL enable_seqscan TO off")
             db.execute(f"EXPLAIN {query}", values | {"limit": 26, "window": 26})
