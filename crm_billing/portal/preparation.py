@@ -21,7 +21,7 @@ from crm_billing import embedded
 from crm_billing.embedded import place
 
 Say = Callable[[str], None]
-DEMO = {"--customers": 12, "--months": 6, "--seed": 1}
+DEMO = {"--customers": 8, "--months": 4, "--seed": 1}
 
 
 class PreparationFailed(Exception):
