@@ -75,7 +75,12 @@ class AppointmentForm(RolesForm):
     email = forms.EmailField(label=gettext_lazy("E-mail"))
     name = forms.CharField(label=gettext_lazy("Name of the person"), max_length=100)
     locale = forms.ChoiceField(
-        label=gettext_lazy("Language"), choices=User._meta.get_field("locale").choices
+        label=gettext_lazy("Language"),
+        choices=[
+            ("", gettext_lazy("As the browser asks")),
+            *(User._meta.get_field("locale").choices or ()),
+        ],
+        required=False,
     )
     field_order = ["email", "name", "locale", "roles"]
 

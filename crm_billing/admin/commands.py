@@ -127,6 +127,8 @@ def attempt(
 ) -> Any:
     """
     Run a command with what the form holds; None when it was refused, which the form then says.
+
+    A form's `called` tells where a field of the command is entered under another name.
     """
     if not form.is_valid():
         return None
@@ -134,6 +136,7 @@ def attempt(
         return run(request, row, form.cleaned_data)
     except DomainError as refusal:
         named = str(refusal.data.get("field"))
+        named = getattr(form, "called", {}).get(named, named)
         form.add_error(named if named in form.fields else None, str(refusal))
     except ValidationError as refusal:
         by_field = (

@@ -9,8 +9,8 @@ from unfold import widgets
 
 # the first that fits
 WIDGETS: list[tuple[type[forms.Widget], type[forms.Widget]]] = [
-    (forms.RadioSelect, widgets.UnfoldAdminRadioSelectWidget),
     (forms.CheckboxSelectMultiple, widgets.UnfoldAdminCheckboxSelectMultipleWidget),
+    (forms.RadioSelect, widgets.UnfoldAdminRadioSelectWidget),
     (forms.CheckboxInput, widgets.UnfoldBooleanWidget),
     (forms.Select, widgets.UnfoldAdminSelectWidget),
     (forms.Textarea, widgets.UnfoldAdminTextareaWidget),

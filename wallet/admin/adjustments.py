@@ -52,6 +52,8 @@ class ProposalForm(DressedForm, forms.Form):
     What to correct and why. `request_key` makes a form sent twice one proposal.
     """
 
+    called = {"bonus_expires_at": "bonus_expires_on"}
+
     customer = forms.ModelChoiceField(label=gettext_lazy("Customer"), queryset=Customer.objects)
     direction = forms.ChoiceField(
         label=gettext_lazy("Direction"),
@@ -111,12 +113,6 @@ class ProposalForm(DressedForm, forms.Form):
             ends = datetime.combine(day + timedelta(days=1), time(), tzinfo=customer.zone)
             cleaned["bonus_expires_at"] = ends
         return cleaned
-
-    def add_error(self, field: str | None, error: Any) -> None:
-        """
-        Show what the command calls `bonus_expires_at` where it was entered, as a day.
-        """
-        super().add_error("bonus_expires_on" if field == "bonus_expires_at" else field, error)
 
 
 class ApprovalForm(DressedForm, forms.Form):
@@ -251,11 +247,11 @@ class AdjustmentAdmin(ReadOnlyAdmin):
         permissions=["propose"],
     )
     def propose(self, request: HttpRequest) -> HttpResponse:
-        posted = request.method == "POST"
+        posted, customer = request.method == "POST", request.GET.get("customer", "")
         form = ProposalForm(
             request.POST if posted else None,
             request.FILES if posted else None,
-            initial={"customer": request.GET.get("customer")},
+            initial={"customer": customer if customer.isdecimal() else None},
         )
         if posted and (number := attempt(request, form, None, self._proposed)):
             messages.success(request, _("Proposed. Another person has to approve it."))

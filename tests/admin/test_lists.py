@@ -1,0 +1,92 @@
+"""
+Lists: what may be asked of them, and what they cost.
+"""
+
+import pytest
+from django.contrib import admin
+from django.urls import reverse
+
+from tests.admin import world
+from tests.factories import funded_customer
+from wallet.models import Adjustment
+
+pytestmark = pytest.mark.django_db
+
+SECRETS = [
+    ("accounts_user", "password__startswith"),
+    ("accounts_user", "authenticator__data__icontains"),
+    ("accounts_customer", "members__user__password__startswith"),
+    ("accounts_customer", "api_keys__key_sha256__startswith"),
+    ("accounts_customer", "invitations__token_sha256__startswith"),
+    ("wallet_receipt", "code__startswith"),
+    ("wallet_adjustment", "maker__password__startswith"),
+    ("wallet_journalentry", "_connector"),
+    ("wallet_journalentry", "content_sha256__startswith"),
+]
+
+
+@pytest.mark.parametrize(("name", "lookup"), SECRETS)
+def test_answer_no_question_they_do_not_offer(client, fake_gateway, name, lookup):
+    world.make(fake_gateway)
+    client = world.signed_in("ADMIN")
+    response = client.get(reverse(f"admin:{name}_changelist"), {lookup: "a"})
+    assert response.status_code in (302, 400)
+    if response.status_code == 302:
+        assert response.url.endswith("?e=1")
+
+
+def test_sort_by_nothing_but_their_columns(fake_gateway):
+    world.make(fake_gateway)
+    client = world.signed_in("ADMIN")
+    for order in ("password", "99", "-1.2.3", "maker__password"):
+        assert (
+            client.get(reverse("admin:accounts_user_changelist"), {"o": order}).status_code == 200
+        )
+
+
+def test_cost_the_same_however_many_rows_they_show(fake_gateway, django_assert_max_num_queries):
+    made = world.make(fake_gateway)
+    client = world.signed_in("ADMIN")
+    urls = [
+        reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
+        for model in admin.site._registry
+    ]
+    for url in urls:  # the first time, content types and permissions are read as well
+        client.get(url)
+    for _ in range(3):
+        customer = funded_customer("10.00")
+        world.propose(customer, by=Adjustment.objects.first().maker)
+        world.park(f"more-{customer.pk}")
+    for url in urls:
+        with django_assert_max_num_queries(26):
+            assert client.get(url).status_code == 200
+    for tab in ("overview", "wallet", "topups", "receipts", "cases", "adjustments", "people"):
+        url = reverse("admin:accounts_customer_change", args=[made.customer.pk])
+        with django_assert_max_num_queries(26):
+            assert client.get(url, {"tab": tab}).status_code == 200
+
+
+def test_are_whole_pages_in_both_languages(fake_gateway):
+    world.make(fake_gateway)
+    client = world.signed_in("ADMIN")
+    for language in ("zh-hans", "en"):
+        client.cookies["django_language"] = language
+        for model in admin.site._registry:
+            name = f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist"
+            shown = client.get(reverse(name)).text
+            assert f'lang="{language}"' in shown
+
+
+def test_filter_by_what_they_offer(fake_gateway):
+    made = world.make(fake_gateway)
+    client = world.signed_in("ADMIN")
+    url = reverse("admin:accounts_customer_changelist")
+    asked = [
+        ({"status__exact": "ACTIVE"}, 1),
+        ({"status__exact": "FROZEN"}, 0),
+        ({"opened_at_from": "2000-01-01", "opened_at_to": "2099-01-01"}, 1),
+        ({"opened_at_from": "2099-01-01"}, 0),
+    ]
+    for query, count in asked:
+        response = client.get(url, query | {"q": made.customer.number})
+        assert response.context["cl"].result_count == count, query
