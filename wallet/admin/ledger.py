@@ -6,7 +6,7 @@ from django.contrib import admin
 from django.db.models import Sum
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, pgettext
 from unfold.contrib.filters.admin import RangeDateFilter
 from unfold.decorators import display
 
@@ -58,7 +58,7 @@ class LedgerAccountAdmin(ReadOnlyAdmin):
             Facts(
                 title=_("Ledger account"),
                 rows=[
-                    (_("Code"), account.code),
+                    (pgettext("ledger account", "Code"), account.code),
                     (_("Kind"), account.get_kind_display()),
                     (_("Book"), account.get_book_display()),
                     (_("Customer"), link(account.customer) if account.customer else _("Our own")),
