@@ -31,7 +31,7 @@ IDEMPOTENCY_KEY = OpenApiParameter(
     OpenApiParameter.HEADER,
     required=True,
     description=(
-        "Your own key for this request, 1 to 255 plain characters. The same key and body get the "
+        "Your own key for this request, 1 to 96 plain characters. The same key and body get the "
         "same answer again, with `Idempotent-Replayed: true`; another body gets 409."
     ),
 )

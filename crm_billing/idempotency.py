@@ -20,7 +20,8 @@ from django.utils.translation import gettext
 from crm_billing.errors import DomainError
 from crm_billing.models import IdempotencyKey
 
-_KEY = re.compile(r"[\x21-\x7e]{1,255}")
+# 96: with any prefix of ours a key still fits the references made from it
+_KEY = re.compile(r"[\x21-\x7e]{1,96}")
 
 
 class IdempotencyConflict(DomainError):
@@ -97,8 +98,9 @@ def replay(*, scope: str, key: str, fingerprint: str) -> Answer | None:
     Return the answer given before, without taking the key: for work whose effect cannot be one
     transaction, like a call to a gateway, and which guards itself.
 
-    raises IdempotencyConflict: the key was used for another request.
+    raises IdempotencyConflict, BadIdempotencyKey: as `run`.
     """
+    _require_key(key)
     known = IdempotencyKey.objects.filter(scope=scope, key=key).first()
     if known is None or known.status is None:
         return None
@@ -117,10 +119,7 @@ def once(*, scope: str, key: str, fingerprint: str, at: datetime) -> Answer | No
 
     raises IdempotencyConflict, BadIdempotencyKey: as `run`.
     """
-    if not _KEY.fullmatch(key):
-        raise BadIdempotencyKey(
-            gettext("An idempotency key is 1 to 255 plain characters without blanks.")
-        )
+    _require_key(key)
     while not _taken(scope=scope, key=key, fingerprint=fingerprint, at=at):
         known = IdempotencyKey.objects.filter(scope=scope, key=key).first()
         if known is None:  # purged between our two statements
@@ -133,6 +132,13 @@ def once(*, scope: str, key: str, fingerprint: str, at: datetime) -> Answer | No
             raise RuntimeError(f"{key} is still being answered")
         return Answer(status=known.status, body=known.body, replayed=True)
     return None
+
+
+def _require_key(key: str) -> None:
+    if not _KEY.fullmatch(key):
+        raise BadIdempotencyKey(
+            gettext("An idempotency key is 1 to 96 plain characters without blanks.")
+        )
 
 
 def finish(*, scope: str, key: str, status: int, body: Any, at: datetime) -> None:

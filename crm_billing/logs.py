@@ -25,6 +25,11 @@ _PRIVATE_NAMES = (
 _SECRET_NAME = re.compile(rf"(?:^|[^a-z])(?:{_PRIVATE_NAMES})(?:$|[^a-z])", re.IGNORECASE)
 _QUOTED = r""""(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'"""
 _PATTERNS = [
+    # what in an address is as good as a password
+    (
+        re.compile(r"(/(?:invitations|verify|password/reset/key)/)(?!\d+/)[^/\s\"']+"),
+        rf"\1{REDACTED}",
+    ),
     # PEM blocks
     (re.compile(r"-----BEGIN [^-]+-----.*?-----END [^-]+-----", re.DOTALL), REDACTED),
     # PostgreSQL repeats the offending values in DETAIL

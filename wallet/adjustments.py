@@ -9,6 +9,7 @@ from django.db import connection
 from django.utils.translation import gettext as _
 from djmoney.money import Money
 
+from accounts import customers
 from accounts.models import Customer, User
 from crm_billing.errors import DomainError
 from crm_billing.money import to_minor
@@ -118,6 +119,7 @@ def approve(
             _("This is not what was proposed. Reject it and propose anew."),
             number=adjustment.number,
         )
+    _refuse_stale_currency(adjustment)
     adjustment.entry = _post(adjustment, at, by)
     return _decide(adjustment, Adjustment.State.POSTED, at, by, note)
 
@@ -139,11 +141,10 @@ def reject(*, adjustment_id: int, reason: str, at: datetime, by: User) -> Adjust
 
 def _lock(adjustment_id: int, by: User) -> Adjustment:
     _require(by, "wallet.approve_adjustment")
-    adjustment = (
-        Adjustment.objects.select_related("customer")
-        .select_for_update(of=["self"], no_key=True)
-        .get(pk=adjustment_id)
-    )
+    owner = Adjustment.objects.values_list("customer_id", flat=True).get(pk=adjustment_id)
+    customer = customers.lock(owner)
+    adjustment = Adjustment.objects.select_for_update(no_key=True).get(pk=adjustment_id)
+    adjustment.customer = customer
     if adjustment.maker_id == by.pk:
         raise SamePerson(
             _("You proposed this; another person has to decide."), number=adjustment.number
@@ -208,6 +209,15 @@ def _refuse_decided(adjustment: Adjustment) -> None:
         raise AlreadyDecided(
             _("This was decided already: %(state)s.")
             % {"state": adjustment.get_state_display().lower()},
+            number=adjustment.number,
+        )
+
+
+def _refuse_stale_currency(adjustment: Adjustment) -> None:
+    is_credit = adjustment.direction == Adjustment.Direction.CREDIT
+    if is_credit and adjustment.customer.currency != adjustment.amount.currency.code:
+        raise PayloadChanged(
+            _("The customer's currency has changed. Reject this and propose anew."),
             number=adjustment.number,
         )
 

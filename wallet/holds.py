@@ -19,6 +19,7 @@ from wallet.models import Hold, HoldLot, JournalEntry, Lot
 from wallet.spending import BadCharge, policy_in_force
 
 LIFETIME = timedelta(days=7)
+LONGEST = timedelta(days=90)  # a hold keeps bonus from expiring, so it may not last for ever
 
 
 class HoldClosed(DomainError):
@@ -45,7 +46,7 @@ def place(
     Placing the same `reference` again returns the first hold and sets nothing more aside.
 
     amount: positive, whole minor units.
-    expires_at: when the hold ends by itself; LIFETIME after `at` by default.
+    expires_at: when the hold ends by itself; LIFETIME after `at` by default, LONGEST at most.
     raises InsufficientFunds: less than `amount` is available.
     raises CustomerFrozen, ReferenceReused, BadCharge: as `spending.spend`.
     source: docs/adr/0004-lots-and-holds.md
@@ -54,6 +55,10 @@ def place(
         raise BadCharge(_("The amount must be more than zero."), field="amount")
     if expires_at and expires_at <= at:
         raise BadCharge(_("The hold must expire after it is placed."), field="expires_at")
+    if expires_at and expires_at > at + LONGEST:
+        raise BadCharge(
+            _("A hold lasts at most %(days)s days.") % {"days": LONGEST.days}, field="expires_at"
+        )
     currency = str(amount.currency)
     policy = policy_in_force(currency, at)
     customers.require_active(Customer.objects.get(pk=customer.pk))
@@ -95,6 +100,8 @@ def capture(*, hold_id: int, amount: Money, at: datetime, by: User | None = None
     if hold.state == Hold.State.CAPTURED and hold.captured == amount:
         return hold
     _refuse_closed(hold)
+    if hold.expires_at <= at:
+        raise HoldClosed(_("This hold has expired."), hold_id=hold.pk)
     customers.require_active(hold.customer)
     if not to_minor(amount) > 0 or str(amount.currency) != hold.currency:
         raise BadCharge(

@@ -213,6 +213,15 @@ class TestCharges:
         assert response.json()["detail"] == "Only ¥120.00 is available."
 
 
+class TestLongKeys:
+    def test_fit_every_reference(self, api, customer, fake_gateway):
+        key = "x" * 96
+        assert api.post("charges/", charge("1.00"), key=key).status_code == 201
+        assert api.post("holds/", money("1.00"), key=key[:-1] + "h").status_code == 201
+        body = money("5.00") | {"gateway": "sandbox"}
+        assert api.post("topups/", body, key=key[:-1] + "t").status_code == 201
+
+
 class TestHolds:
     def test_are_placed_captured_in_part_and_freed(self, api, customer):
         placed = api.post("holds/", money("40.00"), key="place").json()
@@ -264,6 +273,12 @@ class TestTopUps:
         assert told["payment"]
         assert TopUp.objects.get().number == told["number"]
         assert api.get(f"topups/{told['number']}/").json() == told
+
+    @pytest.mark.parametrize("key", ["a b", "x" * 97])
+    def test_refuse_a_bad_key_before_anything_is_sent(self, api, fake_gateway, key):
+        response = api.post("topups/", money("50.00") | {"gateway": "sandbox"}, key=key)
+        assert (response.status_code, response.json()["code"]) == (409, "bad_idempotency_key")
+        assert not TopUp.objects.exists()
 
     @pytest.mark.parametrize("amount", [*WRONG_AMOUNTS, "0.99", "50000.01"])
     def test_refuse_amounts_outside_the_limits(self, api, fake_gateway, amount):

@@ -70,6 +70,11 @@ class TestPlace:
         with pytest.raises(BadCharge):
             place(funded_customer(), amount)
 
+    def test_refuses_to_last_for_ever(self):
+        with pytest.raises(BadCharge) as refusal:
+            place(funded_customer(), expires_at=NOON + holds.LONGEST + timedelta(seconds=1))
+        assert refusal.value.data["field"] == "expires_at"
+
     def test_refuses_to_end_before_it_begins(self):
         with pytest.raises(BadCharge):
             place(funded_customer(), expires_at=NOON)
@@ -96,6 +101,13 @@ class TestCapture:
         hold = place(customer)
         with pytest.raises(holds.CaptureTooLarge):
             holds.capture(hold_id=hold.pk, amount=cny("40.01"), at=NOON)
+        assert balances(customer) == ("100.00", "0.00", "40.00")
+
+    def test_refuses_after_its_time_even_before_the_sweep(self):
+        customer = funded_customer("100.00")
+        hold = place(customer, expires_at=NOON + timedelta(hours=1))
+        with pytest.raises(holds.HoldClosed):
+            holds.capture(hold_id=hold.pk, amount=cny("1.00"), at=NOON + timedelta(hours=1))
         assert balances(customer) == ("100.00", "0.00", "40.00")
 
     def test_refuses_after_release(self):

@@ -385,7 +385,7 @@ class Life:
             holds.capture(**fields, at=self.now)
             return
         with same_answer() as answer:
-            uses = answer.of_model(model.captured, hold, amount)
+            uses = answer.of_model(model.captured, hold, amount, self.now)
             answer.of_product(holds.capture, **fields, at=self.now)
         if uses is None:
             return

@@ -164,11 +164,11 @@ def held(wallet: ModelWallet, amount: int, at: datetime) -> dict[int, int]:
     return wallet.pick(amount, wallet.free(at))
 
 
-def captured(hold: ModelHold, amount: int) -> dict[int, int]:
+def captured(hold: ModelHold, amount: int, at: datetime) -> dict[int, int]:
     """
     Spend the parts pinned first, free the rest.
     """
-    if hold.state != "OPEN":
+    if hold.state != "OPEN" or hold.expires_at <= at:
         raise Refused("hold_closed")
     hold.wallet.owner.refuse_frozen()
     if amount > hold.amount:

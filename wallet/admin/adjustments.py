@@ -99,6 +99,12 @@ class ProposalForm(DressedForm, forms.Form):
         field.widget = AutocompleteSelect(CUSTOMER, admin.site)
         field.widget.choices = field.choices
 
+    def clean_attachment(self) -> Any:
+        attached = self.cleaned_data["attachment"]
+        if attached and attached.size > adjustments.ATTACHMENT_LIMIT:
+            raise forms.ValidationError(_("Attach at most 2 MB."))
+        return attached
+
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
         customer = cleaned.get("customer")

@@ -51,7 +51,7 @@ class HoldListView(APIView):
         hold = holds.place(
             customer=request.customer,
             amount=body.validated_data["amount"],
-            reference=key[:100],
+            reference=key,
             at=timezone.now(),
             expires_at=body.validated_data.get("expires_at"),
         )

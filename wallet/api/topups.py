@@ -13,6 +13,7 @@ from crm_billing.api import IDEMPOTENCY_KEY, AmountField, ErrorBody
 from wallet import payments, topups
 from wallet.models import TopUp
 
+UNSETTLED = ("CREATED", "SUBMITTED", "UNKNOWN")
 REFUSALS = dict.fromkeys((400, 401, 403, 404, 409, 429, 503), ErrorBody)
 
 
@@ -67,7 +68,9 @@ class TopUpListView(APIView):
             at=at,
             request_key=f"api:{key}",
         )
-        payments.submit(attempt_id=topup.attempts.earliest("pk").pk, at=at)
+        sent = payments.submit(attempt_id=topup.attempts.earliest("pk").pk, at=at)
+        if sent.state in UNSETTLED:  # a twin is at the gateway, or nobody knows: keep no answer yet
+            return Response(represent(TopUp.objects.get(pk=topup.pk)), status=201)
         answer = idempotency.run(
             scope=scope,
             key=key,

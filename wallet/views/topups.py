@@ -114,7 +114,9 @@ def cancel_topup(request: PortalRequest, number: str) -> HttpResponse:
     except DomainError as refusal:
         messages.warning(request, str(refusal))
     else:
-        _ask_about(topup, at)  # closes it at the gateway, or learns that it has been paid
+        # closes it at the gateway, or learns that it has been paid; else the janitor does
+        if not ratelimit.exceeded("topup-ask", topup.number, limit=1, seconds=ASK_EVERY_SECONDS):
+            _ask_about(topup, at)
     return redirect("wallet:topup-status", topup.number)
 
 
