@@ -24,9 +24,11 @@ def find(request: HttpRequest, term: str) -> list[SearchResult]:
     if request.user.has_perm("accounts.view_customer"):
         named = Q(number__istartswith=term) | Q(name__icontains=term)
         reached = Q(contact_email__icontains=term) | Q(contact_phone__contains=term)
-        customers = Customer.objects.filter(named | reached | Q(tax_number__istartswith=term))
+        taxed = Q(tax_number__istartswith=term)
+        customers = Customer.objects.filter(named | reached | taxed).order_by("number")
         found += [
-            _result(one, "apartment", one.name) for one in customers.order_by("number")[:MOST]
+            _result(one, "apartment", one.contact_email)
+            for one in customers.order_by("number")[:MOST]
         ]
     if request.user.has_perm("wallet.view_topup"):
         topups = TopUp.objects.filter(

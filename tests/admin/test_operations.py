@@ -10,6 +10,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.roles import SUPPORT
+from reports.dashboards import PROMISES
 from tests.admin import world
 from tests.factories import balances, funded_customer, sign_in_staff, staff
 from tests.wallet.topup_setting import deliver, submitted
@@ -152,6 +153,9 @@ class TestBooks:
 
 
 class TestFirstPage:
+    def test_says_what_every_invariant_promises(self):
+        assert set(PROMISES) == set(books.INVARIANTS)
+
     def test_counts_what_waits_for_me(self, fake_gateway):
         made = world.make(fake_gateway)
         checker = world.signed_in("CHECKER").get(reverse(INDEX))

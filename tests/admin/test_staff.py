@@ -1,10 +1,12 @@
 import pytest
 from allauth.account.models import EmailAddress
+from django.contrib.auth.models import Group
 from django.core import mail
 from django.urls import reverse
 
+from accounts.admin.staff import MEANINGS, ROLES
 from accounts.models import User
-from accounts.roles import ADMIN, FINANCE_MAKER, SUPPORT
+from accounts.roles import ACTS, ADMIN, FINANCE_MAKER, SUPPORT
 from tests.admin import world
 from tests.factories import UserFactory, sign_in_staff, staff
 
@@ -57,6 +59,15 @@ class TestAppoint:
 
 
 class TestRoles:
+    def test_say_what_each_of_their_acts_means(self):
+        assert set().union(*ACTS.values()) == set(MEANINGS)
+        assert set(ROLES) == set(ACTS)
+
+    def test_show_what_they_may_and_who_has_them(self, client, admin):
+        group = Group.objects.get(name=ADMIN)
+        shown = client.get(reverse("admin:auth_group_change", args=[group.pk])).text
+        assert "accounts.add_user" in shown and admin.email in shown
+
     def test_are_set_exactly_and_kept_on_record(self, client, admin):
         user = staff(SUPPORT)
         client.post(page(user, "roles"), {"roles": [FINANCE_MAKER]})
