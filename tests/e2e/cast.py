@@ -27,6 +27,7 @@ class Cast:
     plain: owner of 青石书店, without JavaScript. cafe: owner of 远山咖啡, whose wallet is in use.
     maker: of the staff, still without a second factor. checker: of the staff, with an app that
     knows factories.TOTP_SECRET, and with recovery_code on a piece of paper.
+    admin: of the staff, in every role, with such an app.
     """
 
     desk: str = "jane@harbour.example"
@@ -35,6 +36,7 @@ class Cast:
     cafe: str = "kafei@yuanshan.example"
     maker: str = "maker@staff.example"
     checker: str = "checker@staff.example"
+    admin: str = "admin@staff.example"
     recovery_code: str = ""
 
 
@@ -65,6 +67,9 @@ def enter() -> None:
     holds.place(customer=cafe, amount=cny("20.00"), reference="e2e:2", at=now)
     maker = factories.UserFactory(email=cast.maker, is_staff=True, date_joined=now)
     maker.groups.set([Group.objects.get(name="FINANCE_MAKER")])
+    factories.staff(
+        "SUPPORT", "FINANCE_MAKER", "FINANCE_CHECKER", "ADMIN", email=cast.admin, date_joined=now
+    )
     checker = factories.staff("FINANCE_CHECKER", email=cast.checker, date_joined=now)
     paper = Authenticator.objects.get(user=checker, type=Authenticator.Type.RECOVERY_CODES)
     recovery_code = RecoveryCodes(paper).get_unused_codes()[0]

@@ -32,8 +32,10 @@ TELL_VIOLATIONS = (
     "'CSP ' + e.violatedDirective + ' ' + e.blockedURI + ' ' + e.sample));"
 )
 
-SETTLE = (
-    "async () => { await new Promise(requestAnimationFrame);"
+SETTLE = (  # unfold's theme is a class, which it sets only while it loads a page
+    "async () => { if (location.pathname.startsWith('/admin/')) document.documentElement"
+    ".classList.toggle('dark', matchMedia('(prefers-color-scheme: dark)').matches);"
+    " await new Promise(requestAnimationFrame);"
     " await Promise.allSettled(document.getAnimations().map((one) => one.finished)); }"
 )
 

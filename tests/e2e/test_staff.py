@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value
 
 from tests.e2e.reader import DESK, PHONE, expect
-from tests.factories import PASSWORD
+from tests.factories import PASSWORD, TOTP_SECRET
 
 PERIOD = 30
 
@@ -111,3 +111,26 @@ class TestStaff:
         assert round(now - was, 2) == 12.34
         customer.open("/wallet/activity/")
         expect(customer.page.locator("main")).to_contain_text("系统故障补偿")
+
+
+class TestAdmin:
+    def test_every_list_and_its_first_row_can_be_used_by_everybody(self, reader, cast):
+        admin = reader(locale="zh-CN", size=DESK)
+        page = admin.page
+        admin.sign_in(cast.admin)
+        page.wait_for_url("**/2fa/authenticate/**")
+        admin.fill(code=code_of(TOTP_SECRET))
+        page.locator("form button.btn-primary").first.click()
+        page.wait_for_url(lambda url: "/2fa/" not in url)
+        admin.open("/admin/")
+        places = page.locator("#nav-sidebar a[href^='/admin/'], nav a[href^='/admin/']")
+        paths = sorted({link.get_attribute("href").split("?")[0] for link in places.all()})
+        assert len(paths) > 10, paths
+        for path in paths:
+            admin.open(path)
+            name = path.strip("/").replace("/", "-")
+            admin.check(name)
+            first = page.locator("#result_list a[href*='/change/']").first
+            if first.count():
+                admin.open(first.get_attribute("href").split("?")[0])
+                admin.check(f"{name}-one")
