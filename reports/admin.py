@@ -11,13 +11,13 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from unfold.contrib.filters.admin import RangeDateFilter
 from unfold.decorators import display
 
 from accounts.admin import CustomerAdmin
 from accounts.models import Customer
 from crm_billing.admin import (
     Button,
+    DayRangeFilter,
     Facts,
     Part,
     ReadOnlyAdmin,
@@ -41,7 +41,7 @@ LATEST = 20
 @admin.register(Receipt)
 class ReceiptAdmin(ReadOnlyAdmin):
     list_display = ["number", "owner", "payer_name", "paid_amount", "now", "issued_on", "mailed"]
-    list_filter = ["state", "gateway", ("issued_on", RangeDateFilter)]
+    list_filter = ["state", "gateway", ("issued_on", DayRangeFilter)]
     list_select_related = ["customer"]
     search_fields = [
         "number",

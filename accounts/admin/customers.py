@@ -10,7 +10,6 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from unfold.contrib.filters.admin import RangeDateFilter
 from unfold.decorators import display
 
 from accounts import customers, trail
@@ -19,6 +18,7 @@ from accounts.forms import CustomerForm
 from accounts.models import ApiKey, Customer, Invitation, Member
 from crm_billing.admin import (
     Command,
+    DayRangeFilter,
     DressedForm,
     Facts,
     Part,
@@ -175,7 +175,7 @@ def _key_state(key: ApiKey, now):
 class CustomerAdmin(ReadOnlyAdmin):
     list_display = ["number", "name", "state", "kind", "currency", "contact_email", "opened"]
     list_display_links = ["number", "name"]
-    list_filter = ["status", "kind", "currency", ("opened_at", RangeDateFilter)]
+    list_filter = ["status", "kind", "currency", ("opened_at", DayRangeFilter)]
     search_fields = [
         "number",
         "name",

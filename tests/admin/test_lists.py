@@ -2,12 +2,14 @@
 Lists: what may be asked of them, and what they cost.
 """
 
+from datetime import UTC, datetime
+
 import pytest
 from django.contrib import admin
 from django.urls import reverse
 
 from tests.admin import world
-from tests.factories import funded_customer
+from tests.factories import funded_customer, open_customer
 from wallet.models import Adjustment
 
 pytestmark = pytest.mark.django_db
@@ -86,7 +88,21 @@ def test_filter_by_what_they_offer(fake_gateway):
         ({"status__exact": "FROZEN"}, 0),
         ({"opened_at_from": "2000-01-01", "opened_at_to": "2099-01-01"}, 1),
         ({"opened_at_from": "2099-01-01"}, 0),
+        ({"opened_at_from": "99999-99-99", "opened_at_to": "x"}, 1),
+        ({"opened_at_from": "0001-01-01", "opened_at_to": "9999-12-31"}, 1),
     ]
     for query, count in asked:
         response = client.get(url, query | {"q": made.customer.number})
         assert response.context["cl"].result_count == count, query
+
+
+@pytest.mark.parametrize(
+    ("day", "count"), [("2025-03-01", 0), ("2025-03-02", 1), ("2025-03-03", 0)]
+)
+def test_count_days_by_the_readers_clock_and_the_last_one_too(day, count):
+    at = datetime(2025, 3, 1, 17, tzinfo=UTC)  # 01:00 of the next day in Shanghai
+    customer = open_customer(at=at)
+    url = reverse("admin:accounts_customer_changelist")
+    asked = {"opened_at_from": day, "opened_at_to": day, "q": customer.number}
+    response = world.signed_in("SUPPORT").get(url, asked)
+    assert response.context["cl"].result_count == count

@@ -18,7 +18,6 @@ from django.utils.html import format_html
 from django.utils.http import content_disposition_header
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from unfold.contrib.filters.admin import RangeDateFilter
 from unfold.decorators import action, display
 
 from accounts.http import StaffRequest
@@ -27,6 +26,7 @@ from accounts.staff import fresh_proof_required
 from crm_billing import idempotency, money
 from crm_billing.admin import (
     Command,
+    DayRangeFilter,
     DressedForm,
     Facts,
     Part,
@@ -176,7 +176,7 @@ class WaitingFilter(admin.SimpleListFilter):
 @admin.register(Adjustment)
 class AdjustmentAdmin(ReadOnlyAdmin):
     list_display = ["number", "owner", "change", "kind", "now", "why", "maker", "proposed"]
-    list_filter = [WaitingFilter, "state", "direction", "kind", ("proposed_at", RangeDateFilter)]
+    list_filter = [WaitingFilter, "state", "direction", "kind", ("proposed_at", DayRangeFilter)]
     list_select_related = ["customer", "maker"]
     search_fields = ["number", "=customer__number", "customer__name", "reason"]
     ordering = ["-pk"]

@@ -12,13 +12,13 @@ from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from unfold.contrib.filters.admin import RangeDateFilter
 from unfold.decorators import display
 
 from accounts.http import StaffRequest
 from crm_billing.admin import (
     Command,
     Comparison,
+    DayRangeFilter,
     DressedForm,
     Facts,
     Part,
@@ -93,7 +93,7 @@ def resolve(request: StaffRequest, case: Case, cleaned: dict) -> str:
 @admin.register(Case)
 class CaseAdmin(ReadOnlyAdmin):
     list_display = ["__str__", "owner", "now", "opened", "age", "resolved_by"]
-    list_filter = ["state", "kind", ("opened_at", RangeDateFilter)]
+    list_filter = ["state", "kind", ("opened_at", DayRangeFilter)]
     list_select_related = ["customer", "resolved_by"]
     search_fields = ["key", "=customer__number", "customer__name", "=attempt__number"]
     ordering = ["state", "-opened_at"]

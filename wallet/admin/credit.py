@@ -7,10 +7,10 @@ from django.http import HttpRequest
 from django.utils.html import format_html_join
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from unfold.contrib.filters.admin import RangeDateFilter
 from unfold.decorators import display
 
 from crm_billing.admin import (
+    DayRangeFilter,
     Facts,
     Part,
     ReadOnlyAdmin,
@@ -76,7 +76,7 @@ class LeftFilter(admin.SimpleListFilter):
 @admin.register(Lot)
 class LotAdmin(ReadOnlyAdmin):
     list_display = ["__str__", "owner", "origin", "granted_now", "left", "granted_on", "expires"]
-    list_filter = [LeftFilter, "kind", "origin", ("expires_at", RangeDateFilter)]
+    list_filter = [LeftFilter, "kind", "origin", ("expires_at", DayRangeFilter)]
     list_select_related = ["customer"]
     search_fields = ["=customer__number", "customer__name", "=entry__reference"]
     ordering = ["-pk"]
@@ -143,7 +143,7 @@ class LotAdmin(ReadOnlyAdmin):
 @admin.register(Hold)
 class HoldAdmin(ReadOnlyAdmin):
     list_display = ["reference", "owner", "amount_now", "captured_now", "now", "placed", "expires"]
-    list_filter = ["state", ("placed_at", RangeDateFilter)]
+    list_filter = ["state", ("placed_at", DayRangeFilter)]
     list_select_related = ["customer"]
     search_fields = ["=reference", "=customer__number", "customer__name"]
     ordering = ["-pk"]

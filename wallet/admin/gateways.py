@@ -8,10 +8,10 @@ from django.contrib import admin
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from unfold.contrib.filters.admin import RangeDateFilter
 from unfold.decorators import display
 
 from crm_billing.admin import (
+    DayRangeFilter,
     Facts,
     Part,
     ReadOnlyAdmin,
@@ -28,7 +28,7 @@ from wallet.models import GatewayCallback, GatewayPayment, PaymentAttempt
 @admin.register(PaymentAttempt)
 class PaymentAttemptAdmin(ReadOnlyAdmin):
     list_display = ["number", "owner", "asked", "now", "gateway", "created", "next_query", "why"]
-    list_filter = ["state", "gateway", ("created_at", RangeDateFilter)]
+    list_filter = ["state", "gateway", ("created_at", DayRangeFilter)]
     list_select_related = ["topup__customer"]
     search_fields = ["number", "=external_id", "=topup__number", "=topup__customer__number"]
     ordering = ["-pk"]
@@ -102,7 +102,7 @@ class PaymentAttemptAdmin(ReadOnlyAdmin):
 @admin.register(GatewayCallback)
 class GatewayCallbackAdmin(ReadOnlyAdmin):
     list_display = ["__str__", "about", "result", "received", "times", "last_error"]
-    list_filter = ["outcome", "gateway", ("received_at", RangeDateFilter)]
+    list_filter = ["outcome", "gateway", ("received_at", DayRangeFilter)]
     list_select_related = ["attempt"]
     search_fields = ["=attempt__number", "=body_sha256"]
     ordering = ["-pk"]
@@ -156,7 +156,7 @@ class CreditedFilter(admin.SimpleListFilter):
 @admin.register(GatewayPayment)
 class GatewayPaymentAdmin(ReadOnlyAdmin):
     list_display = ["external_id", "gateway", "took", "about", "credited", "paid", "learned_by"]
-    list_filter = [CreditedFilter, "gateway", "learned_by", ("paid_at", RangeDateFilter)]
+    list_filter = [CreditedFilter, "gateway", "learned_by", ("paid_at", DayRangeFilter)]
     list_select_related = ["topup", "entry"]
     search_fields = ["external_id", "=number", "=topup__number"]
     ordering = ["-pk"]

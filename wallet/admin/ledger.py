@@ -7,10 +7,10 @@ from django.db.models import Sum
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext
-from unfold.contrib.filters.admin import RangeDateFilter
 from unfold.decorators import display
 
 from crm_billing.admin import (
+    DayRangeFilter,
     Facts,
     Part,
     ReadOnlyAdmin,
@@ -93,7 +93,7 @@ class LedgerAccountAdmin(ReadOnlyAdmin):
 @admin.register(JournalEntry)
 class JournalEntryAdmin(ReadOnlyAdmin):
     list_display = ["reference", "what", "text", "owner", "occurred", "who"]
-    list_filter = ["kind", ("occurred_at", RangeDateFilter)]
+    list_filter = ["kind", ("occurred_at", DayRangeFilter)]
     list_select_related = ["customer", "actor"]
     search_fields = ["=reference", "=customer__number", "customer__name"]
     search_help_text = gettext_lazy("Whole reference, customer's number or name")

@@ -9,11 +9,11 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from unfold.contrib.filters.admin import RangeDateFilter
 from unfold.decorators import display
 
 from crm_billing.admin import (
     Command,
+    DayRangeFilter,
     Event,
     Facts,
     Part,
@@ -60,7 +60,7 @@ def requery(request: HttpRequest, topup: TopUp, cleaned: dict) -> str:
 @admin.register(TopUp)
 class TopUpAdmin(ReadOnlyAdmin):
     list_display = ["number", "owner", "asked", "now", "gateway", "created", "paid"]
-    list_filter = ["state", "gateway", ("created_at", RangeDateFilter)]
+    list_filter = ["state", "gateway", ("created_at", DayRangeFilter)]
     list_select_related = ["customer"]
     search_fields = [
         "number",
