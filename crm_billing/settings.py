@@ -345,7 +345,7 @@ if env("SANDBOX_GATEWAY_URL", default=""):
 
 # API
 
-REST_FRAMEWORK = {
+REST_FRAMEWORK: dict[str, object] = {
     "EXCEPTION_HANDLER": "crm_billing.api.exception_handler",
     "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.api_keys.ApiKeyAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["accounts.api_keys.HasScope"],

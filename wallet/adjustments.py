@@ -119,7 +119,6 @@ def approve(
             _("This is not what was proposed. Reject it and propose anew."),
             number=adjustment.number,
         )
-    _refuse_stale_currency(adjustment)
     adjustment.entry = _post(adjustment, at, by)
     return _decide(adjustment, Adjustment.State.POSTED, at, by, note)
 
@@ -209,15 +208,6 @@ def _refuse_decided(adjustment: Adjustment) -> None:
         raise AlreadyDecided(
             _("This was decided already: %(state)s.")
             % {"state": adjustment.get_state_display().lower()},
-            number=adjustment.number,
-        )
-
-
-def _refuse_stale_currency(adjustment: Adjustment) -> None:
-    is_credit = adjustment.direction == Adjustment.Direction.CREDIT
-    if is_credit and adjustment.customer.currency != adjustment.amount.currency.code:
-        raise PayloadChanged(
-            _("The customer's currency has changed. Reject this and propose anew."),
             number=adjustment.number,
         )
 
