@@ -29,6 +29,7 @@ def add(apps, schema_editor):
 
 def remove(apps, schema_editor):
     schema_editor.execute(
+        "SET CONSTRAINTS ALL IMMEDIATE;"  # or what the rows leave pending forbids the last step
         "ALTER TABLE wallet_walletpolicy DISABLE TRIGGER wallet_walletpolicy_append_only;"
         "DELETE FROM wallet_walletpolicy;"
         "ALTER TABLE wallet_walletpolicy ENABLE TRIGGER wallet_walletpolicy_append_only;"
