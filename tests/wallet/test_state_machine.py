@@ -28,6 +28,7 @@ from wallet.models import (
     GatewayPayment,
     Hold,
     JournalEntry,
+    LedgerAccount,
     Lot,
     Receipt,
     WalletPolicy,
@@ -92,17 +93,24 @@ class Wallets(RuleBasedStateMachine):
     def every_balance_and_lot_is_the_models(self):
         if self.life is None:
             return
-        for wallet in self.life.wallets:
-            currency = wallet.currency
-            balance = queries.balance(self.life.customer(wallet), currency)
-            principal, bonus = wallet.balance("PRINCIPAL"), wallet.balance("BONUS")
-            assert balance == queries.Balance(
-                principal=from_minor(principal, currency),
-                bonus=from_minor(bonus, currency),
-                held=from_minor(wallet.held, currency),
-                debt=from_minor(0, currency),
-                available=from_minor(principal + bonus - wallet.held, currency),
-            )
+        first = self.life.wallets[0]
+        principal, bonus = first.balance("PRINCIPAL"), first.balance("BONUS")
+        assert queries.balance(self.life.customer(first), first.currency) == queries.Balance(
+            principal=from_minor(principal, first.currency),
+            bonus=from_minor(bonus, first.currency),
+            held=from_minor(first.held, first.currency),
+            debt=from_minor(0, first.currency),
+            available=from_minor(principal + bonus - first.held, first.currency),
+        )
+        pots = LedgerAccount.objects.filter(kind__in=["PRINCIPAL", "BONUS"])
+        pots = pots.values_list("customer", "currency", "kind", "balance_minor")
+        expected = {
+            (self.life.customer(wallet).pk, wallet.currency, kind, wallet.balance(kind))
+            for wallet in self.life.wallets
+            for kind in ("PRINCIPAL", "BONUS")
+        }
+        assert set(pots) <= expected
+        assert {pot for pot in expected if pot[-1]} <= set(pots)
         columns = ("id", "kind", "granted_minor", "remaining_minor", "held_minor", "expires_at")
         known = sorted(lot.row for wallet in self.life.wallets for lot in wallet.lots.values())
         assert list(Lot.objects.order_by("pk").values_list(*columns)) == known
