@@ -38,7 +38,7 @@ REVOKE INSERT, UPDATE, DELETE ON wallet_journalentry, wallet_posting, wallet_lot
 REVOKE INSERT, UPDATE, DELETE ON wallet_lot FROM crm_app;
 GRANT UPDATE (held_minor, expires_at) ON wallet_lot TO crm_app;
 REVOKE UPDATE, DELETE ON wallet_ledgeraccount FROM crm_app;
-GRANT UPDATE (held_minor, minimum_minor) ON wallet_ledgeraccount TO crm_app;
+GRANT UPDATE (held_minor) ON wallet_ledgeraccount TO crm_app;
 
 -- What is only ever added to: seals, pinned parts of holds, policies, the tables of the audit trail.
 REVOKE UPDATE, DELETE ON wallet_sealblock, wallet_holdlot, wallet_walletpolicy FROM crm_app;

@@ -54,6 +54,7 @@ class TestApp:
             "INSERT INTO wallet_lot (granted_minor) VALUES (1)",
             "INSERT INTO wallet_lotuse (amount_minor) VALUES (1)",
             "UPDATE wallet_ledgeraccount SET balance_minor = balance_minor + 1",
+            "UPDATE wallet_ledgeraccount SET minimum_minor = -1",
             "UPDATE wallet_lot SET remaining_minor = remaining_minor + 1",
             "DELETE FROM wallet_journalentry",
             "TRUNCATE wallet_posting CASCADE",
