@@ -8,7 +8,7 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.db import connection
@@ -42,6 +42,10 @@ class ReferenceReused(DomainError):
 
 class MoneyFrozen(DomainError):
     code = "money_frozen"
+
+
+class NoAccount(DomainError):
+    code = "no_account"
 
 
 class NotReversible(DomainError):
@@ -267,7 +271,7 @@ def _request(entry: Entry) -> dict[str, Any]:
     _refuse_unbalanced(entry.reference, lines)
     grant = entry.grant and {
         "origin": str(entry.grant.origin),
-        "expires_at": entry.grant.expires_at and entry.grant.expires_at.isoformat(),
+        "expires_at": entry.grant.expires_at and _instant(entry.grant.expires_at),
         "refundable": entry.grant.refundable,
     }
     return {
@@ -278,11 +282,21 @@ def _request(entry: Entry) -> dict[str, Any]:
         "actor": entry.by and entry.by.pk,
         "policy": entry.policy_id,
         "reverses": entry.reverses_id,
-        "sha": fingerprint(str(entry.kind), entry.description, lines, entry.reverses_id),
+        "sha": fingerprint(
+            str(entry.kind),
+            entry.description,
+            lines,
+            entry.reverses_id,
+            *([grant] if grant else []),
+        ),
         "postings": lines,
         "grant": grant,
         "uses": None if entry.uses is None else sorted(entry.uses.items()),
     }
+
+
+def _instant(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat()
 
 
 def _refuse_unbalanced(reference: str, lines: list[list]) -> None:
@@ -338,6 +352,8 @@ def _refusal(refused: dict) -> DomainError:
             )
         case "reference_reused":
             return ReferenceReused(_("This reference was used before for something else."), **facts)
+        case "no_account":
+            return NoAccount(_("No account is open for this currency yet."), **facts)
         case "currency_mismatch":
             return CurrencyMismatch(_("An amount is not in the currency of its account."), **facts)
     return UnbalancedEntry(_("The lots do not match the amounts."), refusal=code, **facts)

@@ -44,7 +44,6 @@ def spend(
     if to_minor(amount) <= 0:
         raise BadCharge(_("The amount must be more than zero."), field="amount")
     currency = str(amount.currency)
-    policy = policy_in_force(currency, at)
     request = {
         "reference": f"spend:{customer.pk}:{reference}",
         "kind": str(JournalEntry.Kind.SPEND),
@@ -52,17 +51,20 @@ def spend(
         "customer": customer.pk,
         "currency": currency,
         "amount_minor": to_minor(amount),
-        "lot_order": policy.consumption_order,
-        "to_account": chart.system("SPENT", currency).pk,
         "occurred_at": at.isoformat(),
         "actor": by and by.pk,
-        "policy": policy.pk,
         "sha": ledger.fingerprint("SPEND", description, to_minor(amount), currency),
     }
-    [(entry_id, again, created)] = ledger.call("wallet_spend", [request])
+    try:
+        answer = ledger.call("wallet_spend", [request])
+    except ledger.NoAccount:
+        policy_in_force(currency, at)
+        chart.system("SPENT", currency)
+        answer = ledger.call("wallet_spend", [request])
+    [(entry_id, again, created, policy_id)] = answer
     if again:
         return JournalEntry.objects.get(pk=entry_id)
-    return ledger.made(entry_id, request, created, by)
+    return ledger.made(entry_id, request | {"policy": policy_id}, created, by)
 
 
 def policy_in_force(currency: str, at: datetime) -> WalletPolicy:

@@ -156,7 +156,7 @@ class JournalEntry(models.Model):
         REVERSAL = "REVERSAL", _("Reversal")
         TRANSFER = "TRANSFER", _("Transfer")
 
-    reference = models.CharField(_("reference"), max_length=150, unique=True)
+    reference = models.CharField(_("reference"), max_length=150)
     kind = models.CharField(_("kind"), max_length=12, choices=Kind)
     description = models.CharField(_("description"), max_length=200)
     customer = models.ForeignKey(
@@ -213,6 +213,8 @@ class JournalEntry(models.Model):
             models.CheckConstraint(
                 name="wallet_entry_reference_is_given", condition=~Q(reference="")
             ),
+            # not unique=True, which would keep a second index for LIKE
+            models.UniqueConstraint("reference", name="wallet_entry_reference_once"),
         ]
         indexes = [
             # both ways in one direction: wallet/activity.py walks them by row comparison

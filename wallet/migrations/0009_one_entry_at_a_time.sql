@@ -1,0 +1,410 @@
+-- A single entry, by far the most frequent call, is written statement by statement: its plans are
+-- made once per session, where the set-based functions are planned anew for every call. Many
+-- entries still go through the set-based functions of 0003. tests/wallet/test_write_path.py
+-- proves that both write the same rows.
+ALTER FUNCTION wallet_post(JSONB) RENAME TO wallet_post_many;
+ALTER FUNCTION wallet_post_many(JSONB) SECURITY INVOKER;
+ALTER FUNCTION wallet_spend(JSONB) RENAME TO wallet_spend_many;
+ALTER FUNCTION wallet_spend_many(JSONB) SECURITY INVOKER;
+
+-- The overlap of one debit with its account's free lots, earliest expiry first.
+CREATE FUNCTION wallet_lots_of(account BIGINT, wanted BIGINT, at TIMESTAMPTZ) RETURNS JSONB
+LANGUAGE plpgsql AS $$
+DECLARE
+    free RECORD;
+    taken BIGINT;
+    uses JSONB := '[]';
+BEGIN
+    FOR free IN
+        SELECT lot.id, lot.remaining_minor - lot.held_minor AS left_minor
+        FROM wallet_lot AS lot
+        WHERE
+            lot.account_id = wallet_lots_of.account
+            AND lot.remaining_minor > 0
+            AND lot.remaining_minor > lot.held_minor
+            AND (lot.expires_at IS NULL OR lot.expires_at > wallet_lots_of.at)
+        ORDER BY lot.expires_at NULLS LAST, lot.id
+    LOOP
+        EXIT WHEN wanted = 0;
+        taken := least(wanted, free.left_minor);
+        wanted := wanted - taken;
+        uses := uses || jsonb_build_array(jsonb_build_array(free.id, taken));
+    END LOOP;
+    RETURN uses;
+END;
+$$;
+
+-- One request of wallet_post. Its postings come in the order of their accounts' ids, and are locked so.
+CREATE FUNCTION wallet_post_one(body JSONB) RETURNS JSONB
+LANGUAGE plpgsql AS $$
+DECLARE
+    lines CONSTANT JSONB := body -> 'postings';
+    explicit CONSTANT BOOLEAN := jsonb_typeof(body -> 'uses') = 'array';
+    occurred CONSTANT TIMESTAMPTZ := body ->> 'occurred_at';
+    uses JSONB := CASE WHEN explicit THEN body -> 'uses' ELSE '[]' END;
+    concerned BIGINT;
+    known RECORD;
+    account wallet_ledgeraccount;
+    accounts wallet_ledgeraccount[];
+    change BIGINT;
+    changes BIGINT[];
+    keeps_lots BOOLEAN;
+    covered BIGINT;
+    taken JSONB;
+    entry BIGINT;
+    posting BIGINT;
+    postings JSONB := '{}';
+BEGIN
+    -- Lock the customer's accounts; system accounts keep no balance and are never locked.
+    FOR place IN 0 .. jsonb_array_length(lines) - 1 LOOP
+        SELECT a.* INTO account FROM wallet_ledgeraccount AS a
+        WHERE a.id = (lines -> place ->> 0)::BIGINT AND a.customer_id IS NOT NULL
+        FOR NO KEY UPDATE;
+        IF NOT FOUND THEN
+            SELECT a.* INTO account FROM wallet_ledgeraccount AS a
+            WHERE a.id = (lines -> place ->> 0)::BIGINT;
+        END IF;
+        accounts := accounts || account;
+        changes := changes || account.sign * (lines -> place ->> 1)::BIGINT;
+        concerned := coalesce(concerned, account.customer_id);
+    END LOOP;
+
+    IF EXISTS (SELECT FROM wallet_freeze WHERE lifted_at IS NULL) THEN
+        RETURN '{"refused": {"code": "money_frozen"}}';
+    END IF;
+    SELECT e.id, e.content_sha256, e.created_at INTO known
+    FROM wallet_journalentry AS e WHERE e.reference = body ->> 'reference';
+    IF FOUND THEN
+        IF known.content_sha256 <> body ->> 'sha' THEN
+            RETURN jsonb_build_object(
+                'refused',
+                jsonb_build_object('code', 'reference_reused', 'reference', body ->> 'reference')
+            );
+        END IF;
+        RETURN jsonb_build_object(
+            'entries', jsonb_build_array(jsonb_build_array(known.id, TRUE, known.created_at))
+        );
+    END IF;
+
+    FOR place IN 1 .. cardinality(accounts) LOOP
+        account := accounts[place];
+        IF account.id IS NULL OR account.currency <> lines -> (place - 1) ->> 2 THEN
+            RETURN '{"refused": {"code": "currency_mismatch"}}';
+        END IF;
+    END LOOP;
+    FOR place IN 1 .. cardinality(accounts) LOOP
+        account := accounts[place];
+        change := changes[place];
+        IF change < 0
+            AND account.balance_minor + change - account.held_minor < account.minimum_minor THEN
+            RETURN jsonb_build_object('refused', jsonb_build_object(
+                'code', 'insufficient_funds', 'ord', 1, 'account', account.id,
+                'currency', account.currency, 'available_minor',
+                account.balance_minor - account.held_minor - account.minimum_minor
+            ));
+        END IF;
+    END LOOP;
+
+    -- The lots must move exactly as their accounts do.
+    FOR place IN 1 .. cardinality(accounts) LOOP
+        account := accounts[place];
+        change := changes[place];
+        keeps_lots := account.kind IN ('PRINCIPAL', 'BONUS', 'POINTS');
+        CONTINUE WHEN NOT keeps_lots OR NOT explicit AND change > 0;
+        IF explicit THEN
+            SELECT coalesce(sum((u.pair ->> 1)::BIGINT), 0) INTO covered
+            FROM jsonb_array_elements(uses) AS u (pair)
+            INNER JOIN wallet_lot AS lot ON lot.id = (u.pair ->> 0)::BIGINT
+            WHERE lot.account_id = account.id;
+        ELSE
+            taken := wallet_lots_of(account.id, -change, occurred);
+            uses := uses || taken;
+            SELECT coalesce(sum((u.pair ->> 1)::BIGINT), 0) INTO covered
+            FROM jsonb_array_elements(taken) AS u (pair);
+        END IF;
+        IF covered <> -change THEN
+            RETURN jsonb_build_object('refused', jsonb_build_object(
+                'code', CASE WHEN explicit THEN 'lots_mismatch' ELSE 'insufficient_funds' END,
+                'ord', 1, 'account', account.id, 'currency', account.currency,
+                'available_minor', covered
+            ));
+        END IF;
+    END LOOP;
+
+    -- Write. A twin that came between our look and our insert is left to win; ask again.
+    INSERT INTO wallet_journalentry (
+        reference, kind, description, customer_id, occurred_at, actor_id, policy_id, reverses_id,
+        content_sha256
+    )
+    VALUES (
+        body ->> 'reference', body ->> 'kind', body ->> 'description', concerned, occurred,
+        (body ->> 'actor')::BIGINT, (body ->> 'policy')::BIGINT, (body ->> 'reverses')::BIGINT,
+        body ->> 'sha'
+    )
+    ON CONFLICT (reference) DO NOTHING
+    RETURNING id INTO entry;
+    IF entry IS NULL THEN
+        RAISE EXCEPTION 'A twin of this entry was posted at the same moment'
+            USING ERRCODE = 'serialization_failure';
+    END IF;
+
+    FOR place IN 1 .. cardinality(accounts) LOOP
+        account := accounts[place];
+        change := changes[place];
+        IF account.customer_id IS NOT NULL THEN
+            account.balance_minor := account.balance_minor + change;
+            account.version := account.version + 1;
+            UPDATE wallet_ledgeraccount
+            SET balance_minor = account.balance_minor, version = account.version
+            WHERE id = account.id;
+        END IF;
+        INSERT INTO wallet_posting (
+            entry_id, account_id, currency, amount_minor, balance_after_minor, account_version
+        )
+        VALUES (
+            entry, account.id, account.currency, (lines -> (place - 1) ->> 1)::BIGINT,
+            account.balance_minor, account.version
+        )
+        RETURNING id INTO posting;
+        postings := postings || jsonb_build_object(account.id, posting);
+
+        IF account.kind IN ('PRINCIPAL', 'BONUS', 'POINTS') AND NOT explicit AND change > 0 THEN
+            INSERT INTO wallet_lot (
+                customer_id, account_id, entry_id, kind, origin, currency, granted_minor,
+                remaining_minor, held_minor, granted_at, expires_at, refundable
+            )
+            VALUES (
+                account.customer_id, account.id, entry, account.kind,
+                coalesce(body -> 'grant' ->> 'origin', 'OTHER'), account.currency, change,
+                change, 0, occurred, (body -> 'grant' ->> 'expires_at')::TIMESTAMPTZ,
+                coalesce((body -> 'grant' ->> 'refundable')::BOOLEAN, FALSE)
+            );
+        END IF;
+    END LOOP;
+
+    FOR place IN 0 .. jsonb_array_length(uses) - 1 LOOP
+        UPDATE wallet_lot
+        SET remaining_minor = remaining_minor - (uses -> place ->> 1)::BIGINT
+        WHERE id = (uses -> place ->> 0)::BIGINT
+        RETURNING (postings ->> account_id::TEXT)::BIGINT INTO posting;
+        INSERT INTO wallet_lotuse (posting_id, lot_id, amount_minor)
+        VALUES (posting, (uses -> place ->> 0)::BIGINT, (uses -> place ->> 1)::BIGINT);
+    END LOOP;
+
+    RETURN jsonb_build_object(
+        'entries', jsonb_build_array(jsonb_build_array(entry, FALSE, now()))
+    );
+END;
+$$;
+
+-- Post entries; see 0003 for what goes in and comes out.
+CREATE FUNCTION wallet_post(requests JSONB) RETURNS JSONB
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+BEGIN
+    IF jsonb_array_length(requests) = 1 THEN
+        RETURN wallet_post_one(requests -> 0);
+    END IF;
+    RETURN wallet_post_many(requests);
+END;
+$$;
+
+-- What the rules of the moment add to a request to spend: the order of lots, the rules' version,
+-- the account of what is spent. NULL: no wallets are kept in this currency.
+CREATE FUNCTION wallet_spending_terms(body JSONB) RETURNS JSONB
+LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    policy RECORD;
+    spent BIGINT;
+BEGIN
+    SELECT p.id, p.consumption_order INTO policy
+    FROM wallet_walletpolicy AS p
+    WHERE
+        p.currency = body ->> 'currency'
+        AND p.valid_from <= (body ->> 'occurred_at')::TIMESTAMPTZ
+    ORDER BY p.valid_from DESC
+    LIMIT 1;
+    IF NOT FOUND THEN
+        RETURN NULL;
+    END IF;
+    SELECT a.id INTO spent FROM wallet_ledgeraccount AS a
+    WHERE a.code = 'SYS:SPENT:' || (body ->> 'currency');
+    RETURN jsonb_build_object(
+        'policy', policy.id, 'lot_order', policy.consumption_order, 'to_account', spent
+    );
+END;
+$$;
+
+-- One request of wallet_spend, its terms included.
+CREATE FUNCTION wallet_spend_one(body JSONB) RETURNS JSONB
+LANGUAGE plpgsql AS $$
+DECLARE
+    wallet CONSTANT BIGINT := (body ->> 'customer')::BIGINT;
+    money CONSTANT TEXT := body ->> 'currency';
+    occurred CONSTANT TIMESTAMPTZ := body ->> 'occurred_at';
+    lot_order CONSTANT TEXT := body ->> 'lot_order';
+    wanted CONSTANT BIGINT := (body ->> 'amount_minor')::BIGINT;
+    missing BIGINT := wanted;
+    taken BIGINT;
+    free RECORD;
+    state TEXT;
+    uses JSONB := '[]';
+    debits JSONB := '{}';
+    lines JSONB;
+BEGIN
+    PERFORM FROM wallet_ledgeraccount AS a
+    WHERE a.customer_id = wallet AND a.currency = money AND a.kind IN ('PRINCIPAL', 'BONUS')
+    ORDER BY a.id
+    FOR NO KEY UPDATE;
+
+    IF EXISTS (SELECT FROM wallet_journalentry AS e WHERE e.reference = body ->> 'reference') THEN
+        RETURN wallet_post_one(body || '{"postings": [], "uses": []}');
+    END IF;
+
+    FOR free IN
+        SELECT lot.id, lot.account_id, lot.remaining_minor - lot.held_minor AS left_minor
+        FROM wallet_lot AS lot
+        WHERE
+            lot.customer_id = wallet
+            AND lot.currency = money
+            AND lot.kind IN ('PRINCIPAL', 'BONUS')
+            AND lot.remaining_minor > 0
+            AND lot.remaining_minor > lot.held_minor
+            AND (lot.expires_at IS NULL OR lot.expires_at > occurred)
+        ORDER BY
+            CASE lot_order
+                WHEN 'EARLIEST_EXPIRY_FIRST' THEN 0
+                WHEN 'PRINCIPAL_FIRST_FIFO' THEN (lot.kind <> 'PRINCIPAL')::INTEGER
+                ELSE (lot.kind = 'PRINCIPAL')::INTEGER
+            END,
+            CASE WHEN lot_order <> 'PRINCIPAL_FIRST_FIFO' THEN lot.expires_at END NULLS LAST,
+            CASE
+                WHEN lot_order = 'EARLIEST_EXPIRY_FIRST' THEN (lot.kind = 'PRINCIPAL')::INTEGER
+            END,
+            lot.granted_at,
+            lot.id
+    LOOP
+        EXIT WHEN missing = 0;
+        taken := least(missing, free.left_minor);
+        missing := missing - taken;
+        uses := uses || jsonb_build_array(jsonb_build_array(free.id, taken));
+        debits := debits || jsonb_build_object(
+            free.account_id, coalesce((debits ->> free.account_id::TEXT)::BIGINT, 0) + taken
+        );
+    END LOOP;
+
+    SELECT c.status INTO state FROM accounts_customer AS c WHERE c.id = wallet;
+    IF missing > 0 OR state <> 'ACTIVE' THEN
+        RETURN jsonb_build_object('refused', jsonb_build_object(
+            'code', CASE WHEN state <> 'ACTIVE' THEN 'customer_frozen' ELSE 'insufficient_funds' END,
+            'ord', 1, 'customer', wallet, 'currency', money, 'available_minor', wanted - missing
+        ));
+    END IF;
+
+    SELECT jsonb_agg(
+        jsonb_build_array(d.account::BIGINT, d.taken, money) ORDER BY d.account::BIGINT
+    )
+    INTO lines
+    FROM jsonb_each_text(debits) AS d (account, taken);
+    RETURN wallet_post_one(body || jsonb_build_object(
+        'postings',
+        lines || jsonb_build_array(
+            jsonb_build_array((body ->> 'to_account')::BIGINT, -wanted, money)
+        ),
+        'uses', uses
+    ));
+END;
+$$;
+
+-- Take money from whole wallets, bonus and principal, in the order the rules of the moment say.
+--
+-- requests: [{reference, kind, description, customer, currency, amount_minor, occurred_at, actor,
+--   sha}, …]
+-- Answers as wallet_post does, and with the rules' version behind each entry:
+-- {"entries": [[id, replayed, created_at, policy], …]}. Refuses with `no_account` what is in a
+-- currency without rules, or whose account of what is spent is not open yet.
+CREATE FUNCTION wallet_spend(requests JSONB) RETURNS JSONB
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE
+    terms JSONB;
+    complete JSONB := '[]';
+    answer JSONB;
+BEGIN
+    FOR place IN 0 .. jsonb_array_length(requests) - 1 LOOP
+        terms := wallet_spending_terms(requests -> place);
+        IF terms IS NULL OR terms ->> 'to_account' IS NULL THEN
+            RETURN jsonb_build_object('refused', jsonb_build_object(
+                'code', 'no_account', 'ord', place + 1, 'currency', requests -> place ->> 'currency'
+            ));
+        END IF;
+        complete := complete || jsonb_build_array((requests -> place) || terms);
+    END LOOP;
+    IF jsonb_array_length(complete) = 1 THEN
+        answer := wallet_spend_one(complete -> 0);
+    ELSE
+        answer := wallet_spend_many(complete);
+    END IF;
+    IF answer ? 'refused' THEN
+        RETURN answer;
+    END IF;
+    RETURN jsonb_build_object('entries', (
+        SELECT jsonb_agg(e.row || jsonb_build_array(c.body -> 'policy') ORDER BY e.ord)
+        FROM jsonb_array_elements(answer -> 'entries') WITH ORDINALITY AS e (row, ord)
+        INNER JOIN jsonb_array_elements(complete) WITH ORDINALITY AS c (body, ord)
+            ON c.ord = e.ord
+    ));
+END;
+$$;
+
+-- As before, in one plain look where an entry has one currency, as nearly all have.
+CREATE OR REPLACE FUNCTION wallet_entry_is_whole() RETURNS TRIGGER
+LANGUAGE plpgsql AS $$
+DECLARE
+    whole RECORD;
+    status TEXT;
+BEGIN
+    SELECT
+        count(*) AS lines,
+        sum(p.amount_minor) AS total,
+        min(p.currency) = max(p.currency) AS one_currency,
+        min(a.book) = max(a.book) AS one_book,
+        bool_or(a.customer_id IS NOT NULL AND a.customer_id IS DISTINCT FROM NEW.customer_id)
+            AS foreigners
+    INTO whole
+    FROM wallet_posting AS p
+    INNER JOIN wallet_ledgeraccount AS a ON a.id = p.account_id
+    WHERE p.entry_id = NEW.id;
+
+    IF whole.lines < 2 OR whole.total <> 0 OR NOT whole.one_book OR NOT whole.one_currency AND EXISTS (
+        SELECT FROM wallet_posting AS p WHERE p.entry_id = NEW.id
+        GROUP BY p.currency HAVING sum(p.amount_minor) <> 0
+    ) THEN
+        RAISE EXCEPTION 'Journal entry % does not balance', NEW.reference
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'wallet_entry_balances';
+    END IF;
+
+    IF whole.foreigners THEN
+        RAISE EXCEPTION 'Journal entry % moves the money of another customer', NEW.reference
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'wallet_entry_concerns_one_customer';
+    END IF;
+
+    IF NEW.kind IN ('SPEND', 'CAPTURE') THEN
+        SELECT c.status INTO status FROM accounts_customer AS c WHERE c.id = NEW.customer_id;
+        IF status IS DISTINCT FROM 'ACTIVE' THEN
+            RAISE EXCEPTION 'The customer of % is %', NEW.reference, coalesce(status, 'nobody')
+                USING ERRCODE = 'check_violation', CONSTRAINT = 'wallet_frozen_customer_spends_nothing';
+        END IF;
+    END IF;
+
+    IF NEW.reverses_id IS NOT NULL AND EXISTS (
+        SELECT 1
+        FROM (SELECT * FROM wallet_posting WHERE entry_id = NEW.id) AS r
+        FULL JOIN (SELECT * FROM wallet_posting WHERE entry_id = NEW.reverses_id) AS o
+            ON o.account_id = r.account_id AND o.amount_minor = -r.amount_minor
+        WHERE o.id IS NULL OR r.id IS NULL
+    ) THEN
+        RAISE EXCEPTION 'Journal entry % is not the mirror of what it reverses', NEW.reference
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'wallet_reversal_mirrors_its_entry';
+    END IF;
+    RETURN NULL;
+END;
+$$;
