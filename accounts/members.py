@@ -70,11 +70,13 @@ def invite(*, customer_id: int, email: str, role: str, at: datetime, by: User) -
     _require_role(role)
     email = email.strip().lower()
     if Member.objects.filter(customer=customer, user__email__iexact=email).exists():
-        raise AlreadyMember(_("This person is a member already."), email=email)
+        raise AlreadyMember(_("This person is a member already."), field="email", email=email)
     earlier = Invitation.objects.filter(customer=customer)
     earlier.open().filter(email__iexact=email, expires_at__lte=at).update(revoked_at=at)
     if earlier.open().filter(email__iexact=email).exists():
-        raise AlreadyInvited(_("An invitation to this address is open already."), email=email)
+        raise AlreadyInvited(
+            _("An invitation to this address is open already."), field="email", email=email
+        )
     if earlier.filter(created_at__gt=at - timedelta(days=1)).count() >= DAILY_LIMIT:
         raise TooManyInvitations(_("Too many invitations today. Please try again tomorrow."))
 
@@ -220,7 +222,7 @@ def _require_manager(by: User, customer_id: int, staff_permission: str) -> None:
 
 def _require_role(role: str) -> None:
     if role not in Member.Role.values:
-        raise UnknownRole(_("Choose one of the roles."), role=role)
+        raise UnknownRole(_("Choose one of the roles."), field="role", role=role)
 
 
 def _require_another_owner(member: Member) -> None:
@@ -228,4 +230,4 @@ def _require_another_owner(member: Member) -> None:
         return
     owners = Member.objects.filter(customer=member.customer_id, role=Member.Role.OWNER)
     if not owners.exclude(pk=member.pk).exists():
-        raise LastOwner(_("Somebody must stay owner. Name another owner first."))
+        raise LastOwner(_("Somebody must stay owner. Name another owner first."), field="role")

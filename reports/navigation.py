@@ -29,7 +29,12 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
         },
         {
             "title": _("Customers"),
-            "items": [_entry(_("Customers"), "apartment", "accounts_customer")],
+            "items": [
+                _entry(_("Customers"), "apartment", "accounts_customer"),
+                _entry(_("Members"), "group", "accounts_member"),
+                _entry(_("Invitations"), "forward_to_inbox", "accounts_invitation"),
+                _entry(_("API keys"), "key", "accounts_apikey"),
+            ],
         },
         {
             "title": _("Documents"),
@@ -56,7 +61,7 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
         {
             "title": _("Operations"),
             "items": [
-                _entry(_("People"), "group", "accounts_user"),
+                _entry(_("People"), "person", "accounts_user"),
                 _entry(_("Roles"), "badge", "auth_group"),
                 _entry(
                     _("Changes"), "history", "pghistory_events", needs="accounts.view_customerevent"

@@ -13,9 +13,10 @@ from django.utils.translation import gettext_lazy
 from unfold.decorators import display
 
 from accounts import customers, trail
+from accounts.admin.people import INVITE, people
 from accounts.admin.trail import changes_table
 from accounts.forms import CustomerForm
-from accounts.models import ApiKey, Customer, Invitation, Member
+from accounts.models import Customer
 from crm_billing.admin import (
     Command,
     DayRangeFilter,
@@ -25,10 +26,8 @@ from crm_billing.admin import (
     ReadOnlyAdmin,
     ReasonForm,
     Tab,
-    Table,
     Text,
     badge,
-    link,
     stamp,
 )
 
@@ -94,81 +93,8 @@ def overview(request: HttpRequest, customer: Customer) -> list[Part]:
     ]
 
 
-def people(request: HttpRequest, customer: Customer) -> list[Part]:
-    members = Member.objects.filter(customer=customer).select_related("user").order_by("pk")
-    invitations = (
-        Invitation.objects.filter(customer=customer).select_related("invited_by").order_by("-pk")
-    )
-    keys = ApiKey.objects.filter(customer=customer).select_related("created_by").order_by("-pk")
-    now = timezone.now()
-    return [
-        Table(
-            title=_("Members"),
-            headers=[_("User"), _("E-mail"), _("Role"), _("Member since"), _("Signs in")],
-            rows=[
-                (
-                    link(one.user),
-                    one.user.email,
-                    one.get_role_display(),
-                    stamp(one.created_at, "day"),
-                    _("Yes") if one.user.is_active else _("No"),
-                )
-                for one in members
-            ],
-            empty=_("Nobody acts for this customer."),
-        ),
-        Table(
-            title=_("Invitations"),
-            headers=[_("E-mail"), _("Role"), _("Invited by"), _("Sent at"), _("State")],
-            rows=[
-                (
-                    one.email,
-                    one.get_role_display(),
-                    str(one.invited_by),
-                    stamp(one.created_at),
-                    _invitation_state(one, now),
-                )
-                for one in invitations[:20]
-            ],
-            empty=_("Nobody was invited."),
-        ),
-        Table(
-            title=_("API keys"),
-            headers=[_("Key"), _("Scopes"), _("Made by"), _("Expires"), _("Last used"), _("State")],
-            rows=[
-                (
-                    str(one),
-                    ", ".join(one.scopes),
-                    str(one.created_by or "—"),
-                    stamp(one.expires_at, "day"),
-                    stamp(one.last_used_at),
-                    _key_state(one, now),
-                )
-                for one in keys[:20]
-            ],
-            empty=_("No program acts for this customer."),
-        ),
-    ]
-
-
 def history(request: HttpRequest, customer: Customer) -> list[Part]:
     return [changes_table(_("Changes"), trail.of_customer(customer))]
-
-
-def _invitation_state(invitation: Invitation, now):
-    if invitation.accepted_at:
-        return badge("DONE", _("Accepted"))
-    if invitation.revoked_at:
-        return badge("REVOKED", _("Revoked"))
-    if invitation.expires_at <= now:
-        return badge("EXPIRED", _("Expired"))
-    return badge("INVITED", _("Open"))
-
-
-def _key_state(key: ApiKey, now):
-    if key.revoked_at:
-        return badge("REVOKED", _("Revoked"))
-    return badge("EXPIRED", _("Expired")) if key.expires_at <= now else badge("VALID", _("Valid"))
 
 
 @admin.register(Customer)
@@ -222,6 +148,7 @@ class CustomerAdmin(ReadOnlyAdmin):
             quiet=True,
             fits=lambda request, customer: customer.status != Customer.Status.CLOSED,
         ),
+        INVITE,
         Command(
             name="freeze",
             label=gettext_lazy("Freeze"),

@@ -6,7 +6,7 @@ The admin looks and commands act: a page shows parts, a `Command` asks and runs 
 
 from crm_billing.admin import errands, neighbours
 from crm_billing.admin.base import Button, ReadOnlyAdmin, Tab, page
-from crm_billing.admin.commands import Command, ReasonForm, attempt
+from crm_billing.admin.commands import Command, ReasonForm, attempt, offered
 from crm_billing.admin.days import DayRangeFilter
 from crm_billing.admin.dress import DressedForm
 from crm_billing.admin.parts import (
@@ -48,6 +48,7 @@ __all__ = [
     "link",
     "minor_amount",
     "neighbours",
+    "offered",
     "page",
     "stamp",
 ]

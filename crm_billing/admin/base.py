@@ -14,7 +14,7 @@ from django.urls import URLPattern, path
 from django.utils.functional import Promise
 from unfold.admin import ModelAdmin
 
-from crm_billing.admin.commands import Command, view_of
+from crm_billing.admin.commands import Command, offered, view_of
 from crm_billing.admin.parts import Part, address
 
 
@@ -107,8 +107,7 @@ class ReadOnlyAdmin(ModelAdmin):
                 dangerous=command.dangerous,
                 quiet=command.quiet,
             )
-            for command in self.commands
-            if request.user.has_perm(command.permission) and command.fits(request, row)
+            for command in offered(request, row, self.commands)
         ]
 
     def change_view(

@@ -4,7 +4,7 @@ A page that asks before a command runs, and says what became of it.
 Here, and nowhere else in the admin, a DomainError becomes words beside a form.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,6 +46,7 @@ class Command:
     given: what the form is made with, such as `initial`.
     fits: whether the button is shown for a row; the command itself refuses what does not fit.
     guard: wraps the view, to ask for a fresh proof of who it is.
+    back: where one goes afterwards, or instead; by default the row's own page.
     at_once: no question first; the button posts.
     """
 
@@ -63,6 +64,18 @@ class Command:
     at_once: bool = False
     fits: Callable[[HttpRequest, Any], bool] = lambda request, row: True
     guard: Guard | None = None
+    back: Callable[[Any], str] = address
+
+
+def offered(request: HttpRequest, row: Any, commands: Iterable[Command]) -> list[Command]:
+    """
+    Return the commands that fit a row and that this person may give.
+    """
+    return [
+        command
+        for command in commands
+        if request.user.has_perm(command.permission) and command.fits(request, row)
+    ]
 
 
 def view_of(admin, command: Command) -> Callable[..., HttpResponse]:
@@ -82,11 +95,11 @@ def view_of(admin, command: Command) -> Callable[..., HttpResponse]:
         )
         if posted and (said := attempt(request, form, row, command.run)) is not None:
             messages.success(request, said)
-            return redirect(address(row))
+            return redirect(command.back(row))
         if command.at_once:
             for error in form.non_field_errors():
                 messages.error(request, str(error))
-            return redirect(address(row))
+            return redirect(command.back(row))
         parts = command.parts(request, row)
         return TemplateResponse(
             request,
@@ -97,7 +110,7 @@ def view_of(admin, command: Command) -> Callable[..., HttpResponse]:
                 "opts": admin.opts,
                 "original": row,
                 "object_id": row.pk,
-                "back": address(row),
+                "back": command.back(row),
                 "text": command.text,
                 "submit": command.label,
                 "dangerous": command.dangerous,

@@ -13,8 +13,8 @@ from django.test import Client
 from django.utils import timezone
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
-from accounts import roles
-from accounts.models import Customer, User
+from accounts import api_keys, members, roles
+from accounts.models import ApiKey, Customer, Invitation, Member, User
 from crm_billing import outbox
 from crm_billing.models import Outbox
 from reports.models import ReceiptDocument
@@ -23,6 +23,7 @@ from tests.factories import (
     cny,
     funded_customer,
     give_second_factor,
+    member_of,
     owner_of,
     sign_in_staff,
     staff,
@@ -94,6 +95,7 @@ def make(gateway: Instrument) -> World:
     )
     rows: dict[type[Model], Model] = {
         Adjustment: adjustment,
+        ApiKey: key_of(customer),
         Case: Case.objects.get(),
         Customer: customer,
         Freeze: Freeze.objects.create(reason="I1", at=now, lifted_at=now, lifted_by=maker),
@@ -101,9 +103,11 @@ def make(gateway: Instrument) -> World:
         GatewayPayment: GatewayPayment.objects.earliest("pk"),
         Group: Group.objects.get(name=roles.ADMIN),
         Hold: hold,
+        Invitation: invited(customer),
         JournalEntry: JournalEntry.objects.earliest("pk"),
         LedgerAccount: LedgerAccount.objects.filter(customer=customer).earliest("pk"),
         Lot: Lot.objects.earliest("pk"),
+        Member: Member.objects.get(customer=customer, user=member_of(customer)),
         Outbox: park(),
         PaymentAttempt: waiting.attempts.get(),
         PeriodicTask: PeriodicTask.objects.create(
@@ -118,6 +122,27 @@ def make(gateway: Instrument) -> World:
         WalletPolicy: WalletPolicy.objects.earliest("pk"),
     }
     return World(customer, rows)
+
+
+def key_of(customer: Customer) -> ApiKey:
+    key, _token = api_keys.create(
+        customer=customer,
+        name="ERP",
+        scopes=["wallet:read"],
+        at=timezone.now(),
+        by=owner_of(customer),
+    )
+    return key
+
+
+def invited(customer: Customer, email: str = "invited@example.com") -> Invitation:
+    return members.invite(
+        customer_id=customer.pk,
+        email=email,
+        role=Member.Role.FINANCE,
+        at=timezone.now(),
+        by=owner_of(customer),
+    )
 
 
 def sealed() -> SealBlock:
