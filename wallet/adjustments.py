@@ -6,16 +6,19 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import connection
+from django.db.models import Sum
 from django.utils.translation import gettext as _
 from djmoney.money import Money
 
 from accounts import customers
 from accounts.models import Customer, User
 from crm_billing.errors import DomainError
-from crm_billing.money import to_minor
+from crm_billing.money import MoneyMinor, from_minor, to_minor
+from crm_billing.templatetags.ui import money as shown
 from crm_billing.transactions import money_transaction
 from wallet import chart, ledger, lots, numbers
 from wallet.models import Adjustment, JournalEntry
+from wallet.spending import policy_in_force
 
 ATTACHMENT_LIMIT = 2 * 1024 * 1024
 ATTACHMENT_TYPES = {
@@ -43,6 +46,22 @@ class AlreadyDecided(DomainError):
 
 class PayloadChanged(DomainError):
     code = "payload_changed"
+
+
+class CurrencyChanged(DomainError):
+    """
+    Before its first money, the customer went over to another currency than was proposed.
+    """
+
+    code = "currency_changed"
+
+
+class DailyLimitReached(DomainError):
+    """
+    The amount is more than this person may still propose today.
+    """
+
+    code = "daily_limit_reached"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +93,12 @@ def propose(
     direction: CREDIT or DEBIT. kind: PRINCIPAL or BONUS. amount: positive, whole minor units.
     raises NotPermitted: `by` may not propose.
     raises BadAdjustment: no reason, not positive, a wrong expiry or attachment; `data["field"]`.
+    raises DailyLimitReached: more than `by` may propose today; `data["left"]`.
     source: money.md §2, reliability R15
     """
     _require(by, "wallet.propose_adjustment")
     _refuse_bad(direction, kind, amount, reason, at, bonus_expires_at)
+    _refuse_over_limit(amount, at, by)
     adjustment = Adjustment(
         number=numbers.document("AJ", at),
         customer=customer,
@@ -91,6 +112,7 @@ def propose(
         attachment_type=_content_type(attachment) if attachment else "",
         maker=by,
         proposed_at=at,
+        proposed_on=numbers.business_day(at),
     )
     adjustment.save(force_insert=True)
     adjustment.refresh_from_db(fields=["payload_sha256"])
@@ -108,6 +130,7 @@ def approve(
     raises NotPermitted, SamePerson: `by` may not approve, or proposed it.
     raises AlreadyDecided: it was rejected.
     raises PayloadChanged: the stored proposal is not what was proposed or shown.
+    raises CurrencyChanged: before the first money, the customer went over to another currency.
     raises InsufficientFunds: a debit of more than is there.
     """
     adjustment = _lock(adjustment_id, by)
@@ -119,6 +142,7 @@ def approve(
             _("This is not what was proposed. Reject it and propose anew."),
             number=adjustment.number,
         )
+    _refuse_stale_currency(adjustment)
     adjustment.entry = _post(adjustment, at, by)
     return _decide(adjustment, Adjustment.State.POSTED, at, by, note)
 
@@ -209,6 +233,49 @@ def _refuse_decided(adjustment: Adjustment) -> None:
             _("This was decided already: %(state)s.")
             % {"state": adjustment.get_state_display().lower()},
             number=adjustment.number,
+        )
+
+
+def _refuse_stale_currency(adjustment: Adjustment) -> None:
+    """
+    Let the first money only come in the customer's currency, which it fixes; later any pot serves.
+    """
+    customer, proposed = adjustment.customer, adjustment.amount.currency.code
+    if customer.currency_fixed_at is None and customer.currency != proposed:
+        raise CurrencyChanged(
+            _(
+                "This was proposed in %(proposed)s, but the customer's currency is %(currency)s."
+                " Reject it and propose anew."
+            )
+            % {"proposed": proposed, "currency": customer.currency},
+            number=adjustment.number,
+            currency=customer.currency,
+        )
+
+
+def _refuse_over_limit(amount: Money, at: datetime, by: User) -> None:
+    """
+    Hold a maker to the day's limit of the currency, credits and debits together.
+
+    What was rejected does not count. The maker stays locked, so that two proposals at once count
+    each other. source: reliability R15; wallet/migrations/0010_daily_adjustments.sql says it too
+    """
+    currency = amount.currency.code
+    policy = policy_in_force(currency, at)
+    User.objects.select_for_update(no_key=True).get(pk=by.pk)
+    proposed = Adjustment.objects.filter(
+        maker=by, proposed_on=numbers.business_day(at), amount_currency=currency
+    ).exclude(state=Adjustment.State.REJECTED)
+    used = proposed.aggregate(minor=Sum(MoneyMinor("amount", "amount_currency")))["minor"] or 0
+    limit = policy.max_daily_adjustments
+    left = from_minor(max(to_minor(limit) - used, 0), currency)
+    if amount > left:
+        raise DailyLimitReached(
+            _("You may propose adjustments of %(limit)s a day; %(left)s is left today.")
+            % {"limit": shown(limit), "left": shown(left)},
+            field="amount",
+            limit=limit,
+            left=left,
         )
 
 

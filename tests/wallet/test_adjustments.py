@@ -1,11 +1,23 @@
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.db import DatabaseError, connection, transaction
+from djmoney.money import Money
 
-from tests.factories import NOON, balances, cny, funded_customer, staff
+from accounts import customers
+from tests.factories import (
+    NOON,
+    balances,
+    cny,
+    fund,
+    funded_customer,
+    open_customer,
+    owner_of,
+    staff,
+)
 from wallet import adjustments, ledger
-from wallet.models import Adjustment, JournalEntry
+from wallet.models import Adjustment, JournalEntry, WalletPolicy
+from wallet.spending import BadCharge
 
 pytestmark = pytest.mark.django_db
 
@@ -81,6 +93,110 @@ class TestPropose:
             propose(staff(role))
 
 
+@pytest.fixture
+def limit():
+    """
+    A maker may propose 100.00 CNY a day, and 10.00 of other currencies.
+    """
+    for first in WalletPolicy.objects.filter(valid_from__year=2000):
+        first.pk, first.valid_from = None, datetime(2024, 1, 1, tzinfo=UTC)
+        first.max_daily_adjustments_minor = 10_000 if first.currency == "CNY" else 1_000
+        first.save(force_insert=True)
+
+
+@pytest.mark.usefixtures("limit")
+class TestDailyLimit:
+    def test_says_how_much_is_left_today(self, maker):
+        customer = funded_customer("100.00")
+        propose(maker, customer, amount=cny("60.00"))
+        propose(maker, customer, amount=cny("30.00"), direction="DEBIT")
+        with pytest.raises(adjustments.DailyLimitReached) as refusal:
+            propose(maker, customer, amount=cny("10.01"))
+        assert "¥100.00" in str(refusal.value) and "¥10.00" in str(refusal.value)
+        data = refusal.value.data
+        assert (data["field"], data["limit"], data["left"]) == ("amount", cny(100), cny(10))
+        propose(maker, customer, amount=cny("10.00"))
+        with pytest.raises(adjustments.DailyLimitReached, match=r"¥0\.00"):
+            propose(maker, customer, amount=cny("0.01"))
+        assert Adjustment.objects.count() == 3
+
+    def test_counts_what_was_posted_and_not_what_was_rejected(self, maker, checker):
+        customer = funded_customer("100.00")
+        approve(propose(maker, customer, amount=cny("60.00")), checker)
+        slip = propose(maker, customer, amount=cny("40.00"))
+        adjustments.reject(adjustment_id=slip.pk, reason="Typo", at=NOON, by=checker)
+        with pytest.raises(adjustments.DailyLimitReached):
+            propose(maker, customer, amount=cny("40.01"))
+        propose(maker, customer, amount=cny("40.00"))
+
+    def test_is_each_persons_own(self, maker):
+        propose(maker, amount=cny("100.00"))
+        propose(staff("FINANCE_MAKER"), amount=cny("100.00"))
+
+    def test_begins_anew_with_our_business_day(self, maker):
+        customer = funded_customer("100.00")
+        late = datetime(2025, 3, 1, 15, 59, tzinfo=UTC)  # 23:59 in Shanghai
+        propose(maker, customer, amount=cny("100.00"), at=late)
+        with pytest.raises(adjustments.DailyLimitReached):
+            propose(maker, customer, amount=cny("0.01"), at=late)
+        propose(maker, customer, amount=cny("100.00"), at=late + timedelta(minutes=1))
+
+    def test_is_each_currencys_own_and_none_where_we_keep_no_wallets(self, maker):
+        customer = funded_customer("100.00")
+        propose(maker, customer, amount=cny("100.00"))
+        propose(maker, customer, amount=Money("10.00", "USD"))
+        with pytest.raises(adjustments.DailyLimitReached):
+            propose(maker, customer, amount=Money("0.01", "USD"))
+        with pytest.raises(BadCharge):
+            propose(maker, customer, amount=Money("1.00", "GBP"))
+
+    @pytest.mark.parametrize(
+        ("changes", "rule"),
+        [
+            ({"amount": "40.01"}, "wallet_adjustment_within_daily_limit"),
+            ({"amount": "0.01", "amount_currency": "GBP"}, "wallet_adjustment_within_daily_limit"),
+            ({"amount": "10.01", "amount_currency": "USD"}, "wallet_adjustment_within_daily_limit"),
+            ({"proposed_on": "2025-03-03"}, "wallet_adjustment_proposed_on_its_day"),
+        ],
+    )
+    def test_stands_in_the_database(self, maker, changes, rule):
+        propose(maker, amount=cny("60.00"))
+        with pytest.raises(DatabaseError) as error, transaction.atomic():
+            insert_twin("AJ-1", **changes)
+        assert error.value.__cause__.diag.constraint_name == rule
+        insert_twin("AJ-2", amount="40.00")
+
+    def test_refuses_what_is_no_number_in_the_database(self, maker):
+        propose(maker)
+        with pytest.raises(DatabaseError), transaction.atomic():
+            insert_twin("AJ-1", amount="NaN")
+
+    def test_stays_on_its_day(self, maker):
+        propose(maker)
+        with pytest.raises(DatabaseError) as error, transaction.atomic():
+            execute("UPDATE wallet_adjustment SET proposed_on = '2025-02-28'")
+        assert error.value.__cause__.diag.constraint_name == "wallet_adjustment_fixed"
+
+
+def execute(sql, params=None):
+    with connection.cursor() as cursor:
+        cursor.execute(sql, params)
+
+
+def insert_twin(number, **changes):
+    """
+    Insert a copy of the one adjustment there is, past every command.
+    """
+    columns = [column.column for column in Adjustment._meta.fields if column.column != "id"]
+    values = {"number": number} | changes
+    taken = ", ".join("%s" if column in values else column for column in columns)
+    execute(
+        f"INSERT INTO wallet_adjustment ({', '.join(columns)}) SELECT {taken}"
+        " FROM wallet_adjustment ORDER BY id LIMIT 1",
+        [values[column] for column in columns if column in values],
+    )
+
+
 class TestApprove:
     @pytest.mark.parametrize(
         ("changes", "after"),
@@ -128,6 +244,33 @@ class TestApprove:
             cursor.execute("SET session_replication_role = DEFAULT")
         with pytest.raises(adjustments.PayloadChanged):
             approve(adjustment, checker)
+
+    @pytest.mark.parametrize("direction", ["CREDIT", "DEBIT"])
+    def test_refuses_a_currency_the_customer_left_before_its_first_money(
+        self, maker, checker, direction
+    ):
+        customer = open_customer(currency="CNY")
+        adjustment = propose(maker, customer, direction=direction)
+        customers.change(customer_id=customer.pk, at=NOON, by=owner_of(customer), currency="USD")
+        with pytest.raises(adjustments.CurrencyChanged, match=r"CNY.*USD"):
+            approve(adjustment, checker)
+        adjustment.refresh_from_db()
+        assert adjustment.state == "PROPOSED"
+
+    def test_fixes_the_currency_with_the_first_money(self, maker, checker):
+        customer = open_customer(currency="CNY")
+        approve(propose(maker, customer), checker)
+        with pytest.raises(customers.CurrencyFixed):
+            customers.change(
+                customer_id=customer.pk, at=NOON, by=owner_of(customer), currency="USD"
+            )
+
+    def test_posts_in_any_currency_after_the_first_money(self, maker, checker):
+        customer = fund(
+            open_customer(currency="USD"), "100.00"
+        )  # pots of CNY, which is not its own
+        approve(propose(maker, customer), checker)
+        assert balances(customer)[0] == "112.30"
 
     def test_refuses_what_is_rejected(self, maker, checker):
         adjustment = propose(maker)

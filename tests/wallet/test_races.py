@@ -7,15 +7,17 @@ shows that the race is real; yet the books prove, because the constraints hold w
 
 import time
 from datetime import timedelta
+from decimal import Decimal
+from functools import partial
 
 import pytest
-from django.db import IntegrityError, connection
+from django.db import IntegrityError, connection, transaction
 
 from crm_billing.errors import DomainError
 from tests.factories import NOON, balances, cny, fund, funded_customer, staff
 from tests.wallet.racing import race, without_locks
 from wallet import adjustments, books, chart, holds, ledger, lots, seal, spending
-from wallet.models import Adjustment, Hold, JournalEntry, SealBlock
+from wallet.models import Adjustment, Hold, JournalEntry, SealBlock, WalletPolicy
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -213,6 +215,53 @@ class TestReverse:
 
 
 class TestDecidingAnAdjustment:
+class TestProposingMoreThanHalfADaysLimit:
+    def calls(self):
+        limit = WalletPolicy.objects.get(currency="CNY").max_daily_adjustments
+        maker, customer = staff("FINANCE_MAKER"), funded_customer("100.00")
+
+        def propose():
+            return adjustments.propose(
+                customer=customer,
+                direction="CREDIT",
+                kind="PRINCIPAL",
+                amount=limit * Decimal("0.6"),
+                reason="Paid in cash",
+                at=NOON,
+                by=maker,
+            )
+
+        return [propose] * 10
+
+    def test_succeeds_once(self):
+        result = race(self.calls())
+
+        assert (len(result.won), result.refused) == (1, {"daily_limit_reached"})
+        assert not result.broken and not result.lost
+        assert Adjustment.objects.count() == 1
+
+    def test_without_looking_first_is_stopped_by_the_database(self, monkeypatch):
+        monkeypatch.setattr(adjustments, "_refuse_over_limit", lambda amount, at, by: None)
+
+        result = race(self.calls())
+
+        assert len(result.won) == 1 and len(result.of(IntegrityError)) == 9
+        assert Adjustment.objects.count() == 1
+
+    def test_without_any_lock_passes_it(self, monkeypatch):
+        monkeypatch.setattr(adjustments, "_refuse_over_limit", lambda amount, at, by: None)
+
+        def slow(call):
+            with transaction.atomic():
+                call()
+                time.sleep(0.5)  # until everybody has looked
+
+        with without_locks("wallet_adjustment_within_daily_limit"):
+            result = race([partial(slow, call) for call in self.calls()])
+
+        assert len(result.won) > 1
+
+
     def calls(self, customer):
         adjustment = adjustments.propose(
             customer=customer,

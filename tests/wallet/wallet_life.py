@@ -97,6 +97,7 @@ class Life:
             max_balance_minor=100_000_000,
             max_open_topups=3,
             topup_minutes=30,
+            max_daily_adjustments_minor=1_000_000,
             restored_lot_days=RESTORED_DAYS,
             presets_minor=[],
         )
@@ -195,6 +196,7 @@ class Life:
         assert (lot.granted_minor, lot.kind, lot.expires_at) == (amount, kind, expires_at)
         assert lots.grant(**fields) == lot
         self.record(lot.entry_id, wallet, granted=[self.add(wallet, lot)])
+        wallet.owner.has_fixed_currency = True
 
     def adjust(self, *, wallet, amount, kind, which, sure, **_other):
         wallet = self.wallets[wallet]
@@ -214,9 +216,8 @@ class Life:
             return
         decide["payload_sha256"] = proposal.payload_sha256
         with same_answer() as answer:
-            uses = {}
-            if direction == "DEBIT":
-                uses = answer.of_model(model.debited, wallet, kind, amount, self.now)
+            takes = (kind, amount, self.now) if direction == "DEBIT" else None
+            uses = answer.of_model(self._adjustment_expected, wallet, takes)
             posted = answer.of_product(adjustments.approve, **decide)
         if posted is None:
             return
@@ -224,6 +225,16 @@ class Life:
         self.adjusted += 1
         granted = [self.add(wallet, lot) for lot in Lot.objects.filter(entry=posted.entry_id)]
         self.record(posted.entry_id, wallet, granted=granted, uses=uses)
+        wallet.owner.has_fixed_currency = True
+
+    def _adjustment_expected(self, wallet, takes):
+        """
+        The first money of a customer comes in its own currency; later it may be any.
+        """
+        at_home = wallet.currency == self.customer(wallet).currency
+        if not (at_home or wallet.owner.has_fixed_currency):
+            raise model.Refused("currency_changed")
+        return model.debited(wallet, *takes) if takes else {}
 
     # Top-ups
 
@@ -243,6 +254,7 @@ class Life:
             )
         if topup:
             wallet.owner.open_topups += 1
+            wallet.owner.has_fixed_currency = True
             self.orders.append((topup, wallet))
 
     @staticmethod

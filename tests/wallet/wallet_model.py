@@ -132,6 +132,7 @@ class ModelWallet:
 class ModelCustomer:
     frozen: bool = False
     open_topups: int = 0
+    has_fixed_currency: bool = False  # since the first money, or the first order
 
     def refuse_frozen(self) -> None:
         if self.frozen:

@@ -249,6 +249,10 @@ class WalletPolicyAdmin(ReadOnlyAdmin):
                     (_("Largest balance"), self.most(policy)),
                     (_("Open top-ups per customer"), policy.max_open_topups),
                     (_("Minutes to pay"), policy.topup_minutes),
+                    (
+                        _("Adjustments one person may propose a day"),
+                        minor_amount(policy.max_daily_adjustments_minor, policy.currency),
+                    ),
                     (_("Days a restored expired lot lives"), policy.restored_lot_days),
                     (_("Suggested amounts"), _presets(policy)),
                     (_("Made by"), link(policy.created_by)),

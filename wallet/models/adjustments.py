@@ -12,6 +12,7 @@ class Adjustment(models.Model):
     A manual correction of a customer's wallet: one person proposes, another approves and posts.
 
     `payload_sha256` freezes what was proposed; approval of anything else is refused.
+    `proposed_on` is our business day, for which a maker's limit counts.
     """
 
     class Direction(models.TextChoices):
@@ -43,6 +44,7 @@ class Adjustment(models.Model):
     state = models.CharField(_("state"), max_length=10, choices=State, default=State.PROPOSED)
     maker = models.ForeignKey(User, models.PROTECT, related_name="+", verbose_name=_("proposed by"))
     proposed_at = models.DateTimeField(_("proposed"))
+    proposed_on = models.DateField(_("proposed on"))
     checker = models.ForeignKey(
         User, models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("decided by")
     )
@@ -63,6 +65,9 @@ class Adjustment(models.Model):
         permissions = [
             ("propose_adjustment", "Can propose an adjustment"),
             ("approve_adjustment", "Can approve an adjustment"),
+        ]
+        indexes = [
+            models.Index(fields=["maker", "proposed_on"], name="wallet_adjustment_by_maker_day"),
         ]
         constraints = [
             models.CheckConstraint(

@@ -46,6 +46,9 @@ class WalletPolicy(models.Model):
     max_balance_minor = models.BigIntegerField(_("largest balance"))
     max_open_topups = models.IntegerField(_("open top-ups per customer"))
     topup_minutes = models.IntegerField(_("minutes to pay"))
+    max_daily_adjustments_minor = models.BigIntegerField(
+        _("adjustments one person may propose a day")
+    )
     restored_lot_days = models.IntegerField(_("days a restored expired lot lives"), default=30)
     presets_minor = ArrayField(models.BigIntegerField(), verbose_name=_("suggested amounts"))
     created_by = models.ForeignKey(
@@ -72,6 +75,10 @@ class WalletPolicy(models.Model):
                     restored_lot_days__gte=0,
                 ),
             ),
+            models.CheckConstraint(
+                name="wallet_policy_daily_adjustments_not_negative",
+                condition=Q(max_daily_adjustments_minor__gte=0),
+            ),
         ]
 
     def __str__(self) -> str:
@@ -88,6 +95,10 @@ class WalletPolicy(models.Model):
     @property
     def max_balance(self) -> Money:
         return from_minor(self.max_balance_minor, self.currency)
+
+    @property
+    def max_daily_adjustments(self) -> Money:
+        return from_minor(self.max_daily_adjustments_minor, self.currency)
 
     @property
     def presets(self) -> list[Money]:
