@@ -20,9 +20,9 @@ run: ## Install what is missing and run the whole portal (PORTAL_ARGS="--port 80
 	@.ci/setup runtime
 	@exec $(WITH) python manage.py portal $(PORTAL_ARGS)
 
-test: ## Install what is missing and run all tests but the browser's (PYTEST_ARGS="-k receipt").
+test: ## Install what is missing and run all tests (PYTEST_ARGS="-k receipt").
 	@.ci/setup test
-	@$(WITH) python -m pytest --ignore=tests/e2e $(PYTEST_ARGS); code=$$?; \
+	@$(WITH) python -m pytest $(PYTEST_ARGS); code=$$?; \
 		$(TESTING) $(WITH) python -m crm_billing.embedded stop >/dev/null; exit $$code
 
 e2e: ## Run only the tests that drive a browser.

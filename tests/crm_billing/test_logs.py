@@ -5,6 +5,7 @@ import logging.config
 
 import pytest
 import structlog
+from django.core.exceptions import PermissionDenied
 
 from crm_billing import logs
 
@@ -157,3 +158,15 @@ class TestConfig:
         logging.getLogger("django.request").warning("Not Found: /x")
 
         assert len(buffer.getvalue().splitlines()) == 2
+
+    @pytest.mark.parametrize(("error", "traced"), [(PermissionDenied, False), (ValueError, True)])
+    def test_traces_what_broke_but_not_who_was_refused(self, written, error, traced):
+        buffer = written(json=False)
+
+        try:
+            raise error("no")
+        except error:
+            logging.getLogger("django.request").warning("Refused", exc_info=True)
+
+        assert "Refused" in buffer.getvalue()
+        assert ("Traceback" in buffer.getvalue()) is traced

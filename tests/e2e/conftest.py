@@ -30,6 +30,11 @@ FLAGS = [
 ]
 
 
+def executable() -> str | None:
+    names = ("chromium", "chromium-browser", "google-chrome")
+    return os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
+
+
 @pytest.fixture(scope="package")
 def portal() -> Iterator[Portal]:
     sweep_leftovers()
@@ -50,8 +55,7 @@ def cast(portal: Portal) -> Cast:
 
 @pytest.fixture(scope="package")
 def chromium() -> Iterator[Browser]:
-    names = ("chromium", "chromium-browser", "google-chrome")
-    found = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
+    found = executable()
     if found is None:
         pytest.fail(
             "No Chromium to test with. Install it:  sudo apt-get install chromium "

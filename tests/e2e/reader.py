@@ -32,12 +32,21 @@ TELL_VIOLATIONS = (
     "'CSP ' + e.violatedDirective + ' ' + e.blockedURI + ' ' + e.sample));"
 )
 
-SETTLE = (  # unfold's theme is a class, which it sets only while it loads a page
-    "async () => { if (location.pathname.startsWith('/admin/')) document.documentElement"
-    ".classList.toggle('dark', matchMedia('(prefers-color-scheme: dark)').matches);"
-    " await new Promise(requestAnimationFrame);"
-    " await Promise.allSettled(document.getAnimations().map((one) => one.finished)); }"
-)
+# unfold's theme is a class, which it sets only while it loads a page; a colour that is inherited
+# changes one frame after its parent's
+SETTLE = """async () => {
+  if (location.pathname.startsWith("/admin/")) {
+    const dark = matchMedia("(prefers-color-scheme: dark)").matches;
+    document.documentElement.classList.toggle("dark", dark);
+  }
+  for (let round = 0; round < 20; round++) {
+    await new Promise(requestAnimationFrame);
+    await new Promise(requestAnimationFrame);
+    const running = document.getAnimations();
+    if (!running.length) return;
+    await Promise.allSettled(running.map((one) => one.finished));
+  }
+}"""
 
 PHONE = {"width": 390, "height": 844}
 DESK = {"width": 1280, "height": 900}
@@ -66,7 +75,7 @@ class Reader:
         scheme: str = "light",
         user_agent: str | None = None,
         javascript: bool = True,
-        session: dict | None = None,
+        sharp: bool = False,
     ) -> None:
         self.portal, self.locale, self.size, self.scheme = portal, locale, size, scheme
         self.javascript = javascript
@@ -78,12 +87,11 @@ class Reader:
             viewport=size,
             is_mobile=size is PHONE,
             has_touch=size is PHONE,
-            device_scale_factor=2 if size is PHONE and shots() else 1,
+            device_scale_factor=2 if sharp or (size is PHONE and shots()) else 1,
             color_scheme=scheme,
             reduced_motion="reduce",
             user_agent=user_agent,
             java_script_enabled=javascript,
-            storage_state=session,
             timezone_id="Asia/Shanghai",
         )
         self.context.set_default_timeout(30_000)

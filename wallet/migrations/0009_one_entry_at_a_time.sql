@@ -53,7 +53,7 @@ DECLARE
     taken JSONB;
     entry BIGINT;
     posting BIGINT;
-    postings JSONB := '{}';
+    postings JSONB;
 BEGIN
     -- Lock the customer's accounts; system accounts keep no balance and are never locked.
     FOR place IN 0 .. jsonb_array_length(lines) - 1 LOOP
@@ -150,36 +150,40 @@ BEGIN
 
     FOR place IN 1 .. cardinality(accounts) LOOP
         account := accounts[place];
-        change := changes[place];
-        IF account.customer_id IS NOT NULL THEN
-            account.balance_minor := account.balance_minor + change;
-            account.version := account.version + 1;
-            UPDATE wallet_ledgeraccount
-            SET balance_minor = account.balance_minor, version = account.version
-            WHERE id = account.id;
-        END IF;
+        CONTINUE WHEN account.customer_id IS NULL;
+        accounts[place].balance_minor := account.balance_minor + changes[place];
+        accounts[place].version := account.version + 1;
+        UPDATE wallet_ledgeraccount
+        SET balance_minor = account.balance_minor + changes[place], version = account.version + 1
+        WHERE id = account.id;
+    END LOOP;
+
+    WITH written AS (
         INSERT INTO wallet_posting (
             entry_id, account_id, currency, amount_minor, balance_after_minor, account_version
         )
-        VALUES (
-            entry, account.id, account.currency, (lines -> (place - 1) ->> 1)::BIGINT,
-            account.balance_minor, account.version
-        )
-        RETURNING id INTO posting;
-        postings := postings || jsonb_build_object(account.id, posting);
+        SELECT
+            entry, a.id, a.currency, (lines -> (a.ordinality::INTEGER - 1) ->> 1)::BIGINT,
+            a.balance_minor, a.version
+        FROM unnest(accounts) WITH ORDINALITY AS a
+        RETURNING id, account_id
+    )
+    SELECT jsonb_object_agg(w.account_id, w.id) INTO postings FROM written AS w;
 
-        IF account.kind IN ('PRINCIPAL', 'BONUS', 'POINTS') AND NOT explicit AND change > 0 THEN
-            INSERT INTO wallet_lot (
-                customer_id, account_id, entry_id, kind, origin, currency, granted_minor,
-                remaining_minor, held_minor, granted_at, expires_at, refundable
-            )
-            VALUES (
-                account.customer_id, account.id, entry, account.kind,
-                coalesce(body -> 'grant' ->> 'origin', 'OTHER'), account.currency, change,
-                change, 0, occurred, (body -> 'grant' ->> 'expires_at')::TIMESTAMPTZ,
-                coalesce((body -> 'grant' ->> 'refundable')::BOOLEAN, FALSE)
-            );
-        END IF;
+    FOR place IN 1 .. cardinality(accounts) LOOP
+        account := accounts[place];
+        CONTINUE WHEN explicit OR changes[place] < 0
+            OR account.kind NOT IN ('PRINCIPAL', 'BONUS', 'POINTS');
+        INSERT INTO wallet_lot (
+            customer_id, account_id, entry_id, kind, origin, currency, granted_minor,
+            remaining_minor, held_minor, granted_at, expires_at, refundable
+        )
+        VALUES (
+            account.customer_id, account.id, entry, account.kind,
+            coalesce(body -> 'grant' ->> 'origin', 'OTHER'), account.currency, changes[place],
+            changes[place], 0, occurred, (body -> 'grant' ->> 'expires_at')::TIMESTAMPTZ,
+            coalesce((body -> 'grant' ->> 'refundable')::BOOLEAN, FALSE)
+        );
     END LOOP;
 
     FOR place IN 0 .. jsonb_array_length(uses) - 1 LOOP
