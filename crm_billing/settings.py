@@ -9,6 +9,7 @@ Without DATABASE_URL and REDIS_URL the project uses its own private engines
 from pathlib import Path
 
 import environ
+from celery.schedules import crontab
 from csp.constants import NONE, SELF
 from django.templatetags.static import static
 from django.utils.translation import gettext_lazy as _
@@ -327,6 +328,7 @@ CELERY_BEAT_SCHEDULE = {
     "expire-lots": {"task": "wallet.tasks.expire_lots", "schedule": 300.0},
     "seal-journal": {"task": "wallet.tasks.seal_journal", "schedule": 60.0},
     "check-books": {"task": "wallet.tasks.check_books", "schedule": 300.0},
+    "verify-seal": {"task": "wallet.tasks.verify_seal", "schedule": crontab(hour=19, minute=30)},
     "report-parked": {"task": "reports.tasks.report_parked", "schedule": 60.0},
 }
 OUTBOX_MAX_ATTEMPTS = env.int("OUTBOX_MAX_ATTEMPTS", default=8)

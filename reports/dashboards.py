@@ -32,9 +32,10 @@ PROMISES = {
     "I15": gettext_lazy("Nothing waits in the outbox for more than 15 minutes"),
     "I16": gettext_lazy("A reversal mirrors exactly one entry, once"),
     "I17": gettext_lazy("Every manual entry was approved by another person"),
-    "I19": gettext_lazy("The seal's blocks recompute; nothing stays unsealed"),
+    "I19": gettext_lazy("Each block of the seal follows the one before and recomputes"),
     "I21": gettext_lazy("A posting has its account's currency; one pot per kind"),
     "I22": gettext_lazy("Finished idempotency keys have an answer"),
+    "I24": gettext_lazy("No entry is unsealed for more than 10 minutes"),
 }
 
 
@@ -136,7 +137,9 @@ def _to_do(request: HttpRequest) -> list[Card]:
 
 
 def _standing() -> list[Card]:
-    today, seal = waiting.today(at=timezone.now()), waiting.seal()
+    now = timezone.now()
+    today, seal = waiting.today(at=now), waiting.seal()
+    late = seal.is_late(at=now)
     return [
         Card(
             words=_("Top-ups today"),
@@ -150,10 +153,10 @@ def _standing() -> list[Card]:
             words=_("Entries not sealed yet"),
             figure=seal.unsealed,
             icon="shield-check",
-            tone="good" if seal.last else "plain",
+            tone="bad" if late else "good" if seal.last else "plain",
             url=_listed("wallet_sealblock"),
-            more=stamp(seal.last.sealed_at, "relative")
-            if seal.last
+            more=stamp(seal.since if late else seal.last.sealed_at, "relative")
+            if late or seal.last
             else _("Nothing is sealed yet"),
         ),
     ]
@@ -167,7 +170,13 @@ def _books() -> dict[str, Any]:
     if check is None:
         return {"state": badge("UNKNOWN", _("Not checked yet")), "at": None, "table": None}
     broken = check.broken
-    state = badge("BROKEN", _("Do not prove")) if broken else badge("GOOD", _("Prove"))
+    overdue = check.is_overdue(at=timezone.now())
+    if broken:
+        state = badge("BROKEN", _("Do not prove"))
+    elif overdue:
+        state = badge("BROKEN", _("Check is overdue"))
+    else:
+        state = badge("GOOD", _("Prove"))
     rows = [
         (
             code,

@@ -14,6 +14,7 @@ from accounts.models import User
 from crm_billing import outbox
 from crm_billing.money import from_minor
 from wallet import numbers
+from wallet import seal as sealing
 from wallet.models import (
     Adjustment,
     Case,
@@ -25,6 +26,7 @@ from wallet.models import (
 )
 
 RECENTLY = timedelta(days=1)
+SEAL_WITHIN = timedelta(minutes=10)  # as invariant I24 says
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +43,15 @@ class Counts:
 @dataclass(frozen=True, slots=True)
 class Seal:
     """
-    last: the newest block. unsealed: entries written after it.
+    last: the newest block. unsealed: entries no block covers; since: when the oldest was written.
     """
 
     last: SealBlock | None
     unsealed: int
+    since: datetime | None
+
+    def is_late(self, *, at: datetime) -> bool:
+        return self.since is not None and at - self.since > SEAL_WITHIN
 
 
 @dataclass(slots=True)
@@ -103,8 +109,7 @@ def stop() -> Freeze | None:
 
 def seal() -> Seal:
     last = SealBlock.objects.order_by("-pk").first()
-    entries = JournalEntry.objects.filter(pk__gt=last.last_entry_id if last else 0)
-    return Seal(last, entries.count())
+    return Seal(last, *sealing.unsealed())
 
 
 def today(*, at: datetime) -> Today:

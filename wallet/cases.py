@@ -14,6 +14,7 @@ from django.db import transaction
 from django.urls import NoReverseMatch, reverse
 from django.utils import translation
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from accounts.customers import NotAllowed, ReasonMissing
 from accounts.models import Customer, User
@@ -22,6 +23,14 @@ from crm_billing.errors import DomainError
 from wallet.models import Case, GatewayCallback, GatewayPayment, PaymentAttempt
 
 log = structlog.get_logger(__name__)
+
+_PAYMENT = gettext_lazy("A payment needs a person to look at it. Nothing was credited for it.")
+_WHAT_TO_DO = {
+    Case.Kind.BOOKS: gettext_lazy(
+        "The books do not prove: what they promise below does not hold. Call an engineer. While all"
+        " money is stopped nobody can top up or spend."
+    )
+}
 
 
 class CaseClosed(DomainError):
@@ -101,7 +110,7 @@ def alarm(*, case_id: int) -> None:
             "kind": case.get_kind_display(),
         }
         lines = [
-            _("A payment needs a person to look at it. Nothing was credited for it."),
+            str(_WHAT_TO_DO.get(case.kind, _PAYMENT)),
             "",
             *([str(case.customer)] if case.customer else []),
             json.dumps(case.facts, ensure_ascii=False, indent=2),

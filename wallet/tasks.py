@@ -6,7 +6,7 @@ from celery import shared_task
 from django.db import InterfaceError, InternalError, OperationalError
 from django.utils import timezone
 
-from wallet import books, holds, lots, payments, seal, topups
+from wallet import freezes, holds, lots, payments, seal, topups
 
 LOST_CONNECTION = (OperationalError, InterfaceError, InternalError)
 
@@ -30,7 +30,12 @@ def seal_journal() -> None:
 def check_books() -> None:
     # After a pause of the workers nothing is sealed yet; that is no reason to stop all money.
     seal.seal(at=timezone.now())
-    books.check(at=timezone.now())
+    freezes.check_books(at=timezone.now())
+
+
+@shared_task(autoretry_for=LOST_CONNECTION, retry_backoff=True, max_retries=5)
+def verify_seal() -> None:
+    freezes.verify_seal(at=timezone.now())
 
 
 @shared_task(autoretry_for=LOST_CONNECTION, retry_backoff=True, max_retries=5)

@@ -10,6 +10,8 @@ from crm_billing.embedded import place
 from crm_billing.portal.supervisor import Child
 from wallet.gateways.sandbox import keys
 
+JOB_LOCK_TIMEOUT_MS = "5000"  # nobody waits for a job, so it may wait longer for a lock than a page
+
 
 class PortTaken(Exception):
     """Somebody else listens there."""
@@ -93,7 +95,8 @@ def stages(ports: Ports, *, workers: int, told: dict[str, str]) -> list[list[Chi
         outside.append(Child("gateway", _gateway(ports), told))
     # Celery warns root of pickled messages; ours are JSON and nothing else is accepted.
     calm = {"PYTHONWARNINGS": "ignore:You're running the worker with superuser privileges"}
-    worker = Child("worker", _worker(ports, workers), told | calm, stop_seconds=30)
+    patient = {"DB_LOCK_TIMEOUT_MS": place.setting("DB_LOCK_TIMEOUT_MS") or JOB_LOCK_TIMEOUT_MS}
+    worker = Child("worker", _worker(ports, workers), told | calm | patient, stop_seconds=30)
     beat = Child("beat", _celery("beat", pidfile=""), told)
     return [outside, [worker], [beat, Child("web", _web(ports, workers), told)]]
 

@@ -156,6 +156,7 @@ def sealed() -> SealBlock:
         first_entry_id=first,
         last_entry_id=first,
         last_xid=3,
+        cluster=1,
         entries=1,
         sealed_at=timezone.now(),
     )

@@ -10,21 +10,11 @@ from django.db import connection
 from django.utils import timezone
 
 from tests.factories import NOON, cny, funded_customer
+from tests.wallet.tampering import settle, tamper
 from wallet import books, holds, ledger, seal, spending
-from wallet.models import Freeze, SealBlock
+from wallet.models import Lot, SealBlock
 
 pytestmark = [pytest.mark.django_db, pytest.mark.tampers]
-
-
-def tamper(sql: str) -> None:
-    """
-    Change data as a superuser would who first switches every trigger and foreign key off.
-    """
-    connection.check_constraints()
-    with connection.cursor() as cursor:
-        cursor.execute("SET session_replication_role = replica")
-        cursor.execute(sql)
-        cursor.execute("SET session_replication_role = DEFAULT")
 
 
 def without_check(table: str, constraint: str) -> None:
@@ -118,7 +108,7 @@ PRINCIPAL = "(SELECT id FROM wallet_ledgeraccount WHERE kind = 'PRINCIPAL')"
             "UPDATE wallet_journalentry SET kind = 'ADJUSTMENT' WHERE kind = 'GRANT'",
         ),
         (
-            "I19",
+            "I24",
             "UPDATE wallet_journalentry SET created_at = created_at - interval '11 minutes'",
         ),
         ("I21", f"UPDATE wallet_posting SET currency = 'USD' WHERE id = {FIRST}"),
@@ -172,23 +162,32 @@ def test_a_finished_key_without_answer_is_caught():
     assert "I22" in fired()
 
 
-class TestCheck:
-    def test_freezes_all_money_writes_when_the_book_is_broken(self, book):
-        tamper(f"UPDATE wallet_posting SET amount_minor = amount_minor + 1 WHERE id = {FIRST}")
+def test_a_block_without_the_one_before_it_is_caught(book):
+    for _ in range(2):
+        settle()
+        seal.seal(at=timezone.now())
+        funded_customer("1.00")
+    assert "I19" not in fired()
+    tamper("DELETE FROM wallet_sealblock WHERE id = (SELECT min(id) FROM wallet_sealblock)")
+    assert "I19" in fired()
 
-        found = books.check(at=NOON)
-        books.check(at=NOON)
 
-        assert {"I1", "I2"} <= set(found)
-        assert Freeze.objects.filter(lifted_at=None).count() == 1
-        with pytest.raises(ledger.MoneyFrozen):
-            spending.spend(
-                customer=book, amount=cny("1.00"), reference="9", description="x", at=NOON
-            )
+class TestViolations:
+    def test_may_take_longer_than_a_page(self):
+        with connection.cursor() as cursor:
+            cursor.execute("SHOW statement_timeout")
+            assert cursor.fetchone() == ("30s",)
+            books.violations()
+            cursor.execute("SHOW statement_timeout")
+            assert cursor.fetchone() == (books.STATEMENT_LIMIT,)
 
-    def test_does_nothing_when_the_books_prove(self, book):
-        assert books.check(at=NOON) == {}
-        assert not Freeze.objects.exists()
+
+class TestExamples:
+    def test_are_ids_of_the_rows_to_look_at(self, book):
+        tamper("UPDATE wallet_lot SET remaining_minor = remaining_minor - 1 WHERE kind = 'BONUS'")
+        lot = Lot.objects.get(kind="BONUS")
+        assert set(books.examples("I11")) == {lot.pk, lot.account_id}
+        assert len(books.examples("I11", limit=1)) == 1
 
 
 class TestCommand:
@@ -211,7 +210,7 @@ class TestSeal:
     """
 
     def sealed(self):
-        tamper("UPDATE wallet_journalentry SET xid = id::text::xid8")
+        settle()
         return seal.seal(at=timezone.now())
 
     def test_covers_everything_settled_once(self, book):

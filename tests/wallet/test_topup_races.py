@@ -68,7 +68,7 @@ def no_lock(monkeypatch):
 
 def proved() -> bool:
     violations = books.violations()
-    violations.pop("I19", None)  # nothing seals during a test
+    violations.pop("I24", None)  # nothing seals during a test
     return not any(violations.values())
 
 

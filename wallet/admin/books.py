@@ -22,7 +22,7 @@ from crm_billing.admin import (
     link,
     stamp,
 )
-from wallet import books, freezes, seal
+from wallet import freezes, seal
 from wallet.models import Freeze, JournalEntry, SealBlock
 
 
@@ -81,7 +81,7 @@ class FreezeAdmin(ReadOnlyAdmin):
         if request.method == "POST":
             now = timezone.now()
             seal.seal(at=now)
-            if found := books.check(at=now):
+            if found := freezes.check_books(at=now):
                 messages.error(
                     request,
                     _("The books do not prove: %(codes)s.") % {"codes": ", ".join(sorted(found))},

@@ -8,7 +8,8 @@ from wallet.models.payments import GatewayCallback, GatewayPayment, PaymentAttem
 
 class Case(models.Model):
     """
-    A money fact people must look at: it did not fit what was ordered, so nothing was credited.
+    A money fact people must look at: it did not fit what was ordered, so nothing was credited; or
+    the books do not prove.
     """
 
     class Kind(models.TextChoices):

@@ -197,7 +197,8 @@ class JournalEntry(models.Model):
         verbose_name=_("reverses"),
     )
     content_sha256 = models.CharField(max_length=64, editable=False)
-    # `xid xid8`, the writing transaction, is added by migration 0002; sealing orders by it
+    # `xid xid8`, the writing transaction, and `cluster`, the server that numbered it, are added by
+    # migrations 0002 and 0011; sealing orders by them
 
     objects = JournalEntryQuerySet.as_manager()
 
@@ -281,8 +282,11 @@ class Posting(models.Model):
 class SealBlock(models.Model):
     """
     A tamper-evident block over entries in (xid, id) order; each hash covers the one before.
+
+    cluster: the PostgreSQL server that numbered the transactions, by its system identifier.
     """
 
+    cluster = models.BigIntegerField(editable=False)
     prev_sha256 = models.CharField(max_length=64)
     sha256 = models.CharField(max_length=64, unique=True)
     first_entry_id = models.BigIntegerField()
@@ -299,6 +303,7 @@ class SealBlock(models.Model):
             models.CheckConstraint(name="wallet_seal_is_not_empty", condition=Q(entries__gt=0)),
             models.UniqueConstraint("prev_sha256", name="wallet_seal_chain_does_not_fork"),
         ]
+        indexes = [models.Index(fields=["cluster", "id"], name="wallet_seal_by_cluster")]
 
     def __str__(self) -> str:
         return f"#{self.pk} {self.sha256[:12]}"
