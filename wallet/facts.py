@@ -191,7 +191,9 @@ def _credit(attempt: PaymentAttempt, payment: GatewayPayment, *, at: datetime) -
     _succeed(attempt, payment, at=at)
     payment.entry = lot.entry
     payment.save(update_fields=["entry"])
-    # Another attempt of the same top-up must not be paid as well: the janitor closes it.
+    # Another attempt of the same top-up must not be paid as well: what was never sent ends here,
+    # what the gateway knows of is closed there by the janitor.
+    topup.attempts.filter(state=State.CREATED).update(state=State.CLOSED, finished_at=at)
     topup.attempts.unresolved().update(next_query_at=at)
     receipt = receipts.issue(topup=topup, payment=payment, at=at)
     outbox.put(

@@ -4,6 +4,7 @@ Commands that put credit into wallets and let it expire.
 
 from datetime import datetime
 
+import structlog
 from django.db.models import F
 from django.utils.translation import gettext as _
 from djmoney.money import Money
@@ -13,8 +14,10 @@ from accounts.models import Customer, User
 from crm_billing.errors import DomainError
 from crm_billing.money import to_minor
 from crm_billing.transactions import money_transaction
-from wallet import chart, ledger
-from wallet.models import JournalEntry, LedgerAccount, Lot
+from wallet import chart, ledger, queries
+from wallet.models import JournalEntry, LedgerAccount, Lot, WalletPolicy
+
+log = structlog.get_logger(__name__)
 
 
 class BadGrant(DomainError):
@@ -82,8 +85,11 @@ def expire(*, at: datetime, limit: int = 1000) -> int:
     """
     Take back what is left of lots whose time has passed; return how many lots.
 
-    What a hold pins stays until the hold ends. Each lot commits alone.
+    What a hold pins stays until the hold ends. Each lot commits alone, and one that cannot expire
+    does not keep the others from it. While all money writes are stopped nothing expires.
     """
+    if queries.money_is_frozen():
+        return 0
     due = (
         Lot.objects.open()
         .filter(expires_at__lte=at)
@@ -91,7 +97,13 @@ def expire(*, at: datetime, limit: int = 1000) -> int:
         .order_by("expires_at", "pk")
         .values_list("pk", flat=True)[:limit]
     )
-    return sum(_expire_one(lot_id, at) for lot_id in list(due))
+    expired = 0
+    for lot_id in list(due):
+        try:
+            expired += _expire_one(lot_id, at)
+        except Exception:
+            log.exception("lot.not_expired", lot_id=lot_id)
+    return expired
 
 
 @money_transaction
@@ -110,9 +122,20 @@ def _expire_one(lot_id: int, at: datetime) -> bool:
         description="Expired credit",
         postings={lot.account_id: free, gone.pk: -free},
         occurred_at=at,
+        policy_id=_policy_id(lot.currency, at),
         uses={lot.pk: to_minor(free)},
     )
     return True
+
+
+def _policy_id(currency: str, at: datetime) -> int | None:
+    """
+    Return the rules an expiry is undone by; None where the currency is no longer offered.
+    """
+    try:
+        return WalletPolicy.objects.current(currency, at).pk
+    except WalletPolicy.DoesNotExist:
+        return None
 
 
 def _refuse_bad(

@@ -239,6 +239,15 @@ class TestSettle:
             payments.settle(paid_fact(topup, amount=cny(1)), at=now(), learned_by="CALLBACK")
         assert Case.objects.count() == GatewayPayment.objects.count() == 1
 
+    def test_an_attempt_never_sent_ends_when_another_is_paid(self, fake_gateway):
+        topup = submitted()
+        deliver(fake_gateway.fail(topup.number))
+        second = topups.retry(topup_id=topup.pk, at=now())
+        deliver(fake_gateway.pay(topup.number, late=True))
+        second.refresh_from_db()
+        assert second.state == "CLOSED" and second.finished_at
+        assert fresh(topup)[0] == "PAID"
+
     def test_a_second_payment_of_a_paid_topup_is_surplus(self):
         topup = submitted()
         payments.settle(paid_fact(topup), at=now(), learned_by="CALLBACK")
