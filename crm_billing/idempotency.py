@@ -19,16 +19,25 @@ from django.utils.translation import gettext
 
 from crm_billing.errors import DomainError
 from crm_billing.models import IdempotencyKey
+from crm_billing.transactions import retried
 
 # 96: with any prefix of ours a key still fits the references made from it
 _KEY = re.compile(r"[\x21-\x7e]{1,96}")
 
 
 class IdempotencyConflict(DomainError):
+    """
+    The key was used before for another request.
+    """
+
     code = "idempotency_conflict"
 
 
 class BadIdempotencyKey(DomainError):
+    """
+    The key is not 1 to 96 plain characters without blanks.
+    """
+
     code = "bad_idempotency_key"
 
 
@@ -61,6 +70,7 @@ def fingerprint(*, method: str, path: str, body: Any) -> str:
     return digest.hexdigest()
 
 
+@retried
 def run(
     *,
     scope: str,
@@ -76,8 +86,8 @@ def run(
     act: does the work and returns status and JSON body.
     refusal: turns a DomainError raised by `act` into the answer to keep, after undoing `act`'s
         writes; without it the error passes through and nothing is kept.
-    An answer of 500 or more, and any other exception (a lock timeout, say), undoes everything:
-    the caller may try the same key again.
+    An answer of 500 or more, and any other exception, undoes everything: the caller may try the
+    same key again. A lost race is tried again here, `act` included, at most three times in all.
 
     raises IdempotencyConflict: the key was used for another request.
     raises BadIdempotencyKey: the key is empty, too long or not plain ASCII.

@@ -35,6 +35,7 @@ DESCRIPTIONS: dict[str, Promise] = {
     "Bonus": _("Bonus"),
     "Credit": _("Credit"),
     "Expired credit": _("Expired credit"),
+    "Held amount spent": _("Held amount spent"),
     "Top-up": _("Top-up"),
 }
 

@@ -4,6 +4,7 @@ Commands for money that is promised but has not moved yet.
 
 from datetime import datetime, timedelta
 
+import structlog
 from django.db import connection
 from django.utils.translation import gettext as _
 from djmoney.money import Money
@@ -14,19 +15,31 @@ from crm_billing.errors import DomainError
 from crm_billing.money import from_minor, to_minor
 from crm_billing.templatetags.ui import money as shown
 from crm_billing.transactions import money_transaction
-from wallet import chart, ledger
+from wallet import chart, ledger, queries
 from wallet.models import Hold, HoldLot, JournalEntry, Lot
 from wallet.spending import BadCharge, policy_in_force
 
 LIFETIME = timedelta(days=7)
 LONGEST = timedelta(days=90)  # a hold keeps bonus from expiring, so it may not last for ever
 
+CAPTURED = "Held amount spent"
+
+log = structlog.get_logger(__name__)
+
 
 class HoldClosed(DomainError):
+    """
+    The hold was captured, released or has expired.
+    """
+
     code = "hold_closed"
 
 
 class CaptureTooLarge(DomainError):
+    """
+    The amount is more than is held.
+    """
+
     code = "capture_too_large"
 
 
@@ -38,6 +51,7 @@ def place(
     reference: str,
     at: datetime,
     expires_at: datetime | None = None,
+    description: str = "",
     by: User | None = None,
 ) -> Hold:
     """
@@ -47,31 +61,32 @@ def place(
 
     amount: positive, whole minor units.
     expires_at: when the hold ends by itself; LIFETIME after `at` by default, LONGEST at most.
+    description: what it is for, as the customer reads it, also on the entry of its capture.
     raises InsufficientFunds: less than `amount` is available.
-    raises CustomerFrozen, ReferenceReused, BadCharge: as `spending.spend`.
+    raises CustomerFrozen, ReferenceReused, MoneyFrozen, BadCharge: as `spending.spend`.
     source: docs/adr/0004-lots-and-holds.md
     """
     if to_minor(amount) <= 0:
         raise BadCharge(_("The amount must be more than zero."), field="amount")
-    if expires_at and expires_at <= at:
-        raise BadCharge(_("The hold must expire after it is placed."), field="expires_at")
-    if expires_at and expires_at > at + LONGEST:
-        raise BadCharge(
-            _("A hold lasts at most %(days)s days.") % {"days": LONGEST.days}, field="expires_at"
-        )
     currency = str(amount.currency)
     policy = policy_in_force(currency, at)
-    customers.require_active(Customer.objects.get(pk=customer.pk))
     accounts = chart.wallet_accounts(customer, currency)
     ledger.lock_accounts(account.pk for account in accounts.values())
     if hold := Hold.objects.filter(customer=customer, reference=reference).first():
         if hold.amount != amount:
             raise ledger.ReferenceReused(_("This reference was used before for something else."))
         return hold
+    _refuse_bad_end(expires_at, at)
+    if queries.money_is_frozen():
+        raise ledger.MoneyFrozen(
+            _("Payments are paused while we check the books. Please try again later.")
+        )
+    customers.require_active(Customer.objects.get(pk=customer.pk))
     parts = _free_parts(customer, currency, policy.consumption_order, to_minor(amount), at)
     hold = Hold.objects.create(
         customer=customer,
         reference=reference,
+        description=description,
         currency=currency,
         amount_minor=to_minor(amount),
         placed_at=at,
@@ -112,19 +127,21 @@ def capture(*, hold_id: int, amount: Money, at: datetime, by: User | None = None
         raise CaptureTooLarge(
             _("Only %(amount)s is held.") % {"amount": shown(hold.amount)}, field="amount"
         )
+    policy = policy_in_force(hold.currency, at)
     _pin(hold, -1)
     uses, debits = _captured_parts(hold, to_minor(amount))
     spent = chart.system("SPENT", hold.currency)
     entry = ledger.post(
         reference=f"capture:{hold.pk}",
         kind=JournalEntry.Kind.CAPTURE,
-        description=hold.reference,
+        description=hold.description or CAPTURED,
         postings={
             account_id: from_minor(minor, hold.currency) for account_id, minor in debits.items()
         }
         | {spent.pk: -amount},
         occurred_at=at,
         by=by,
+        policy_id=policy.pk,
         uses=uses,
     )
     hold.entry, hold.captured_minor = entry, to_minor(amount)
@@ -148,10 +165,17 @@ def release(*, hold_id: int, at: datetime, by: User | None = None) -> Hold:
 
 def release_expired(*, at: datetime, limit: int = 1000) -> int:
     """
-    End every open hold whose time has passed; return how many. Each one commits alone.
+    End every open hold whose time has passed; return how many. Each one commits alone, and one
+    that cannot end does not keep the others from it.
     """
-    expired = Hold.objects.open().filter(expires_at__lte=at).order_by("expires_at", "pk")
-    return sum(_expire_one(hold_id, at) for hold_id in expired.values_list("pk", flat=True)[:limit])
+    due = Hold.objects.open().filter(expires_at__lte=at).order_by("expires_at", "pk")
+    ended = 0
+    for hold_id in list(due.values_list("pk", flat=True)[:limit]):
+        try:
+            ended += _expire_one(hold_id, at)
+        except Exception:
+            log.exception("hold.not_expired", hold_id=hold_id)
+    return ended
 
 
 @money_transaction
@@ -170,6 +194,15 @@ def _lock(hold_id: int) -> Hold:
     accounts = chart.wallet_accounts(hold.customer, hold.currency)
     ledger.lock_accounts(account.pk for account in accounts.values())
     return hold
+
+
+def _refuse_bad_end(expires_at: datetime | None, at: datetime) -> None:
+    if expires_at and expires_at <= at:
+        raise BadCharge(_("The hold must expire after it is placed."), field="expires_at")
+    if expires_at and expires_at > at + LONGEST:
+        raise BadCharge(
+            _("A hold lasts at most %(days)s days.") % {"days": LONGEST.days}, field="expires_at"
+        )
 
 
 def _refuse_closed(hold: Hold) -> None:

@@ -5,6 +5,7 @@ Commands about what customers ask to pay in. Money moves later, in `facts`.
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+import structlog
 from django.db.models import Q
 from django.utils.translation import gettext as _
 from djmoney.money import Money
@@ -22,30 +23,56 @@ from wallet import gateways, numbers, queries
 from wallet.ledger import MoneyFrozen
 from wallet.models import PaymentAttempt, TopUp, WalletPolicy
 
+log = structlog.get_logger(__name__)
+
 OPEN_ATTEMPT = Q(state__in=["CREATED", "SUBMITTED", "PENDING", "UNKNOWN"])
 
 
 class AmountNotPositive(DomainError):
+    """
+    The amount is not above zero.
+    """
+
     code = "amount_not_positive"
 
 
 class WrongCurrency(DomainError):
+    """
+    The wallet or the payment method is kept in another currency.
+    """
+
     code = "wrong_currency"
 
 
 class BelowMinimum(DomainError):
+    """
+    The amount is below the smallest top-up.
+    """
+
     code = "below_minimum"
 
 
 class AboveMaximum(DomainError):
+    """
+    The amount is above the largest top-up.
+    """
+
     code = "above_maximum"
 
 
 class AboveMaxBalance(DomainError):
+    """
+    The wallet would hold more than it may, open top-ups included.
+    """
+
     code = "above_max_balance"
 
 
 class TooManyOpenTopUps(DomainError):
+    """
+    Too many top-ups wait for payment; pay or cancel one first.
+    """
+
     code = "too_many_open_topups"
 
 
@@ -242,10 +269,17 @@ def cancel(*, topup_id: int, at: datetime, by: User | None = None) -> TopUp:
 
 def expire_due(*, at: datetime, limit: int = 500) -> int:
     """
-    End the top-ups nobody paid in time; return how many. Each commits alone.
+    End the top-ups nobody paid in time; return how many. Each commits alone, and one that cannot
+    end does not keep the others from it.
     """
     due = TopUp.objects.open().filter(expires_at__lte=at).order_by("expires_at", "pk")
-    return sum(_expire(pk, at) for pk in list(due.values_list("pk", flat=True)[:limit]))
+    ended = 0
+    for topup_id in list(due.values_list("pk", flat=True)[:limit]):
+        try:
+            ended += _expire(topup_id, at)
+        except Exception:
+            log.exception("topup.not_expired", topup_id=topup_id)
+    return ended
 
 
 @money_transaction

@@ -2,8 +2,10 @@ from datetime import timedelta
 
 import pytest
 
+from accounts import customers
 from tests.factories import NOON, balances, cny, fund, funded_customer
 from wallet import holds, ledger, lots, queries, spending
+from wallet.models import Freeze, Hold, JournalEntry, WalletPolicy
 from wallet.spending import BadCharge
 
 pytestmark = pytest.mark.django_db
@@ -65,6 +67,33 @@ class TestPlace:
         assert lots.expire(at=later) == 1
         assert balances(customer) == ("0.01", "0.00", "0.00")
 
+    def test_refuses_while_all_money_is_stopped(self):
+        customer = funded_customer("100.00")
+        Freeze.objects.create(reason="test", at=NOON)
+        with pytest.raises(ledger.MoneyFrozen):
+            place(customer)
+        assert balances(customer) == ("100.00", "0.00", "0.00")
+
+    def test_refuses_a_frozen_customer(self):
+        customer = funded_customer("100.00")
+        customers.freeze(customer_id=customer.pk, reason="test", at=NOON, by=None)
+        with pytest.raises(customers.CustomerFrozen):
+            place(customer)
+
+    def test_answers_a_repetition_whatever_happened_meanwhile(self):
+        customer, end = funded_customer("100.00"), NOON + timedelta(hours=1)
+        hold = place(customer, expires_at=end)
+        customers.freeze(customer_id=customer.pk, reason="test", at=NOON, by=None)
+        Freeze.objects.create(reason="test", at=NOON)
+        again = holds.place(
+            customer=customer,
+            amount=cny("40.00"),
+            reference="job 1",
+            at=end + timedelta(hours=1),
+            expires_at=end,
+        )
+        assert again == hold
+
     @pytest.mark.parametrize("amount", ["0", "-5"])
     def test_refuses_amounts_that_are_not_positive(self, amount):
         with pytest.raises(BadCharge):
@@ -88,6 +117,16 @@ class TestCapture:
         holds.capture(hold_id=hold.pk, amount=cny("25.00"), at=NOON)
 
         assert balances(customer) == ("85.00", "0.00", "0.00")
+
+    def test_says_what_the_hold_was_for(self):
+        hold = place(funded_customer("100.00"), description="Spring campaign")
+        holds.capture(hold_id=hold.pk, amount=cny("25.00"), at=NOON)
+        assert JournalEntry.objects.get(kind="CAPTURE").description == "Spring campaign"
+
+    def test_records_the_rules_it_followed(self):
+        hold = place(funded_customer("100.00"))
+        hold = holds.capture(hold_id=hold.pk, amount=cny("25.00"), at=NOON)
+        assert hold.entry.policy == WalletPolicy.objects.current("CNY", NOON)
 
     def test_returns_the_hold_when_repeated(self):
         customer = funded_customer("100.00")
@@ -150,3 +189,19 @@ class TestReleaseExpired:
         assert holds.release_expired(at=NOON + timedelta(hours=1)) == 1
 
         assert balances(customer) == ("100.00", "0.00", "20.00")
+
+    def test_one_that_cannot_end_does_not_keep_the_others_from_it(self, monkeypatch):
+        customer, end = funded_customer("100.00"), NOON + timedelta(hours=1)
+        broken = place(customer, "10.00", "broken", expires_at=end)
+        place(customer, "20.00", "sound", expires_at=end)
+        real = holds._pin
+
+        def breaks(hold, direction):
+            if hold == broken:
+                raise RuntimeError("broken")
+            real(hold, direction)
+
+        monkeypatch.setattr(holds, "_pin", breaks)
+        assert holds.release_expired(at=end) == 1
+        assert Hold.objects.get(state="EXPIRED").reference == "sound"
+        assert balances(customer) == ("100.00", "0.00", "10.00")

@@ -242,6 +242,28 @@ class TestTheDatabase:
         customers.freeze(customer_id=topup.customer_id, reason="test", at=now(), by=None)
         assert refusal(insert, topup) == ("23514", "wallet_topup_only_for_active_customers")
 
+    @pytest.mark.parametrize(
+        ("promise", "name"),
+        [
+            ({"promised_bonus_days": 0}, "wallet_topup_bonus_lives_for_days"),
+            ({"promised_bonus_days": -1}, "wallet_topup_bonus_lives_for_days"),
+            ({"promised_bonus_days": 36_501}, "wallet_topup_bonus_lives_for_days"),
+            ({"promised_bonus_currency": "USD"}, "wallet_topup_bonus_in_its_currency"),
+            ({"promised_bonus_currency": None}, "wallet_topup_bonus_in_its_currency"),
+            ({"promised_bonus": Decimal("0.001")}, None),
+            ({"promised_bonus": Decimal("NaN")}, None),
+        ],
+    )
+    def test_refuses_a_promise_nobody_could_keep(self, promise, name):
+        sound = {
+            "promised_bonus": Decimal("1.00"),
+            "promised_bonus_currency": "CNY",
+            "promised_bonus_days": 30,
+        }
+        topup = started()
+        assert refusal(insert, topup, **sound | promise) == ("23514", name)
+        insert(topup, **sound)
+
     def test_refuses_what_overfills_the_wallet(self):
         customer = open_customer()
         for _ in range(3):
@@ -360,6 +382,20 @@ class TestExpireDue:
         started(at=at - timedelta(hours=1))
         topups.expire_due(at=at)
         assert topups.expire_due(at=at) == 0
+
+    def test_one_that_cannot_end_does_not_keep_the_others_from_it(self, monkeypatch):
+        at = now()
+        broken, sound = (started(at=at - timedelta(hours=1)) for _ in range(2))
+        real = topups._end
+
+        def breaks(topup, *args):
+            if topup == broken:
+                raise RuntimeError("broken")
+            return real(topup, *args)
+
+        monkeypatch.setattr(topups, "_end", breaks)
+        assert topups.expire_due(at=at) == 1
+        assert TopUp.objects.get(state="EXPIRED") == sound
 
     def test_credits_what_turns_out_paid_when_it_is_closed_at_the_gateway(self, fake_gateway):
         at = now()

@@ -36,6 +36,7 @@ class Hold(models.Model):
         Customer, models.PROTECT, related_name="holds", verbose_name=_("customer")
     )
     reference = models.CharField(_("reference"), max_length=100)
+    description = models.CharField(_("description"), max_length=200, blank=True, default="")
     currency = models.CharField(_("currency"), max_length=3)
     amount_minor = models.BigIntegerField(_("amount"))
     captured_minor = models.BigIntegerField(_("captured"), default=0)
@@ -92,6 +93,13 @@ class Hold(models.Model):
 
     def __str__(self) -> str:
         return self.reference
+
+    @property
+    def title(self) -> str:
+        """
+        What a customer calls it.
+        """
+        return self.description or self.reference
 
     @property
     def amount(self) -> Money:

@@ -2,13 +2,15 @@ from typing import Self
 
 from django.core.validators import RegexValidator
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Customer, User
 from crm_billing.money import DocumentMoneyField
 from wallet.models.ledger import JournalEntry
 from wallet.models.policies import WalletPolicy
+
+LONGEST_BONUS_DAYS = 36_500
 
 
 class TopUpQuerySet(models.QuerySet["TopUp"]):
@@ -83,6 +85,20 @@ class TopUp(models.Model):
             models.CheckConstraint(
                 name="wallet_topup_bonus_not_negative",
                 condition=Q(promised_bonus=None) | Q(promised_bonus__gte=0),
+            ),
+            # What settling could not grant must not be promised: the money would never arrive.
+            models.CheckConstraint(
+                name="wallet_topup_bonus_in_its_currency",
+                condition=Q(promised_bonus=None)
+                | Q(
+                    promised_bonus_currency__isnull=False,
+                    promised_bonus_currency=F("amount_currency"),
+                ),
+            ),
+            models.CheckConstraint(
+                name="wallet_topup_bonus_lives_for_days",
+                condition=Q(promised_bonus_days=None)
+                | Q(promised_bonus_days__gte=1, promised_bonus_days__lte=LONGEST_BONUS_DAYS),
             ),
             models.CheckConstraint(
                 name="wallet_topup_paid_iff_entry",
