@@ -30,10 +30,18 @@ CHANGEABLE = frozenset(
 
 
 class CustomerFrozen(DomainError):
+    """
+    The customer is frozen: it can read everything and move nothing.
+    """
+
     code = "customer_frozen"
 
 
 class CustomerClosed(DomainError):
+    """
+    The customer is closed.
+    """
+
     code = "customer_closed"
 
 

@@ -3,8 +3,9 @@ What every API view shares: amounts, one shape of errors, idempotent POSTs.
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import wraps
+from inspect import cleandoc
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
@@ -52,6 +53,8 @@ EDGE_CODES = {
     "busy": "Somebody else is changing the same thing; try again with the same key.",
     "internal": "Our fault; try again with the same key.",
 }
+# what every POST with a key may be refused with
+KEY_REFUSALS = (idempotency.IdempotencyConflict, idempotency.BadIdempotencyKey)
 FORBIDDEN = {"not_allowed", "not_permitted"}
 
 
@@ -219,26 +222,26 @@ def answered(answer: idempotency.Answer) -> Response:
     return Response(answer.body, status=answer.status, headers=headers)
 
 
-def domain_codes() -> dict[str, str]:
+def domain_codes(endpoints: Iterable[tuple]) -> dict[str, str]:
     """
-    Return every code a DomainError of ours can carry, with the first line of its docstring.
+    Return code -> meaning of what the views of these endpoints name in `refuses_with`.
+
+    endpoints: as drf-spectacular's generator lists them, the view last. A meaning is the first
+    line of the error's docstring.
     """
-    codes: dict[str, str] = {}
-    waiting: list[type[DomainError]] = [DomainError]
-    while waiting:
-        error = waiting.pop()
-        waiting += error.__subclasses__()
-        if error is not DomainError:
-            own = error.__doc__ if error.__doc__ != DomainError.__doc__ else ""
-            codes[error.code] = (own or "").strip().split("\n")[0]
-    return codes
+    errors = {
+        error
+        for *_where, view in endpoints
+        for error in getattr(getattr(view, "cls", None), "refuses_with", ())
+    }
+    return {error.code: cleandoc(error.__doc__ or "").split("\n")[0] for error in errors}
 
 
 def document_codes(result: dict, generator: Any, request: Any, public: bool) -> dict:
     """
     Name every error code in the OpenAPI document (a drf-spectacular postprocessing hook).
     """
-    codes = EDGE_CODES | domain_codes()
+    codes = EDGE_CODES | domain_codes(generator.endpoints)
     schema = result["components"]["schemas"].get("ErrorBody")
     if schema:
         schema["properties"]["code"]["enum"] = sorted(codes)

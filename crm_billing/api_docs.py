@@ -14,7 +14,8 @@ from crm_billing.api import EDGE_CODES, domain_codes
 @login_not_required
 @require_GET
 def docs(request: HttpRequest) -> HttpResponse:
-    schema = SchemaGenerator().get_schema(request=None, public=True)
+    generator = SchemaGenerator()
+    schema = generator.get_schema(request=None, public=True)
     operations = [
         {"method": method.upper(), "path": path} | operation
         for path, methods in schema["paths"].items()
@@ -28,7 +29,7 @@ def docs(request: HttpRequest) -> HttpResponse:
             _fields(schema, _json(answer)) for code, answer in answers if code.startswith("2")
         )
         operation["refusals"] = [code for code, _a in answers if not code.startswith("2")]
-    codes = sorted((EDGE_CODES | domain_codes()).items())
+    codes = sorted((EDGE_CODES | domain_codes(generator.endpoints)).items())
     return render(request, "api/docs.html", {"operations": operations, "codes": codes})
 
 

@@ -25,6 +25,10 @@ from wallet.models import JournalEntry, Lot, LotUse, Posting
 
 
 class InsufficientFunds(DomainError):
+    """
+    Less is available than the amount; nothing was moved.
+    """
+
     code = "insufficient_funds"
 
 
@@ -37,10 +41,18 @@ class CurrencyMismatch(DomainError):
 
 
 class ReferenceReused(DomainError):
+    """
+    The key stands for another charge or hold made long ago.
+    """
+
     code = "reference_reused"
 
 
 class MoneyFrozen(DomainError):
+    """
+    All payments are paused while the books are checked; try again later with a new key.
+    """
+
     code = "money_frozen"
 
 

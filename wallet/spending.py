@@ -16,6 +16,10 @@ from wallet.models import JournalEntry, WalletPolicy
 
 
 class BadCharge(DomainError):
+    """
+    The amount is not above zero, its currency is not kept, or the hold would end wrongly.
+    """
+
     code = "bad_charge"
 
 

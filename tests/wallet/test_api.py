@@ -1,13 +1,20 @@
+from contextlib import contextmanager
 from datetime import timedelta
+from functools import cache
 
 import pytest
+from django.db import DatabaseError, connection
 from django.test import Client
 from django.utils import timezone
+from django.utils.html import escape
+from drf_spectacular.generators import SchemaGenerator
 
 from accounts import api_keys
 from accounts.models import ApiKey
+from crm_billing.api import EDGE_CODES, domain_codes
+from crm_billing.transactions import sqlstate
 from tests.factories import balances, cny, fund, funded_customer, open_customer
-from wallet import spending
+from wallet import activity, spending
 from wallet.models import Hold, JournalEntry, TopUp
 
 pytestmark = pytest.mark.django_db
@@ -15,7 +22,21 @@ pytestmark = pytest.mark.django_db
 WRONG_AMOUNTS = ["-1", "0", "0.001", "1e30", "NaN", "１００", "12.345", "", " ", "1,000", "9" * 20]
 
 
+@cache
+def documented():
+    """
+    Return code -> meaning of every error the API's document names.
+    """
+    generator = SchemaGenerator()
+    generator.get_schema(request=None, public=True)
+    return EDGE_CODES | domain_codes(generator.endpoints)
+
+
 class Api:
+    """
+    A program with a key; it takes no error that the API's document does not explain.
+    """
+
     def __init__(self, customer, *scopes):
         _key, token = api_keys.create(
             customer=customer,
@@ -26,13 +47,19 @@ class Api:
         self.client = Client(headers={"Authorization": f"Bearer {token}"})
 
     def get(self, path, **params):
-        return self.client.get(f"/api/v1/{path}", params)
+        return self.explained(self.client.get(f"/api/v1/{path}", params))
 
     def post(self, path, body=None, key="k1"):
         headers = {"Idempotency-Key": key} if key else {}
-        return self.client.post(
-            f"/api/v1/{path}", body or {}, content_type="application/json", headers=headers
+        return self.explained(
+            self.client.post(
+                f"/api/v1/{path}", body or {}, content_type="application/json", headers=headers
+            )
         )
+
+    def explained(self, response):
+        assert response.status_code < 400 or response.json()["code"] in documented()
+        return response
 
 
 def money(amount, currency="CNY"):
@@ -236,6 +263,23 @@ class TestHolds:
         )
         assert balances(customer) == ("100.00", "5.00", "0.00")
 
+    def test_say_what_they_are_for_also_at_capture(self, api):
+        body = money("40.00") | {"description": "Spring campaign"}
+        placed = api.post("holds/", body, key="f3b1").json()
+        assert placed["description"] == "Spring campaign"
+        api.post(f"holds/{placed['id']}/capture/", key="capture")
+        assert JournalEntry.objects.get(kind="CAPTURE").description == "Spring campaign"
+
+    def test_without_a_description_show_nobody_the_key(self, api):
+        placed = api.post("holds/", money("40.00"), key="f3b1").json()
+        api.post(f"holds/{placed['id']}/capture/", key="capture")
+        [told] = api.get("wallet/entries/", kind="CAPTURE").json()["results"]
+        assert told["description"] == activity.described("Held amount spent")
+
+    def test_refuse_a_description_that_is_too_long(self, api):
+        response = api.post("holds/", money("40.00") | {"description": "x" * 201})
+        assert (response.status_code, list(response.json()["fields"])) == (400, ["description"])
+
     def test_are_captured_whole_by_default(self, api, customer):
         placed = api.post("holds/", money("40.00"), key="place").json()
         api.post(f"holds/{placed['id']}/capture/", key="capture")
@@ -259,6 +303,61 @@ class TestHolds:
         past = (timezone.now() - timedelta(days=1)).isoformat()
         response = api.post("holds/", money("40.00") | {"expires_at": past})
         assert (response.status_code, list(response.json()["fields"])) == (400, ["expires_at"])
+
+
+@contextmanager
+def losing_once(customer):
+    """
+    Keep a customer's accounts locked until one statement has waited for them in vain.
+    """
+    other, lost = connection.copy(), []
+    other.set_autocommit(False)
+    with other.cursor() as cursor:
+        cursor.execute(
+            "SELECT 1 FROM wallet_ledgeraccount WHERE customer_id = %s FOR UPDATE", [customer.pk]
+        )
+
+    def watch(execute, sql, params, many, context):
+        try:
+            return execute(sql, params, many, context)
+        except DatabaseError as error:
+            lost.append(sqlstate(error))
+            other.rollback()
+            raise
+
+    with connection.cursor() as cursor:
+        cursor.execute("SET lock_timeout = '50ms'")
+    try:
+        with connection.execute_wrapper(watch):
+            yield lost
+    finally:
+        other.close()
+        connection.close()
+
+
+@pytest.mark.django_db(transaction=True)
+class TestALostRace:
+    def test_of_a_charge_is_run_again(self, api, customer):
+        with losing_once(customer) as lost:
+            response = api.post("charges/", charge("30.00"))
+        assert lost == ["55P03"]
+        assert response.status_code == 201, response.json()
+        assert balances(customer) == ("90.00", "0.00", "0.00")
+
+    def test_of_a_hold_is_run_again(self, api, customer):
+        with losing_once(customer) as lost:
+            response = api.post("holds/", money("30.00"))
+        assert lost == ["55P03"]
+        assert response.status_code == 201, response.json()
+        assert balances(customer) == ("100.00", "20.00", "30.00")
+
+    def test_of_a_capture_is_run_again(self, api, customer):
+        placed = api.post("holds/", money("30.00"), key="place").json()
+        with losing_once(customer) as lost:
+            response = api.post(f"holds/{placed['id']}/capture/", key="capture")
+        assert lost == ["55P03"]
+        assert response.status_code == 200, response.json()
+        assert balances(customer) == ("90.00", "0.00", "0.00")
 
 
 class TestTopUps:
@@ -294,12 +393,37 @@ class TestTopUps:
 
 class TestSchema:
     def test_names_every_code(self, client):
-        from crm_billing.api import EDGE_CODES, domain_codes
-
         schema = client.get("/api/v1/schema/", headers={"Accept": "application/json"}).json()
         codes = schema["components"]["schemas"]["ErrorBody"]["properties"]["code"]["enum"]
-        assert set(codes) == set(EDGE_CODES) | set(domain_codes())
-        assert {"insufficient_funds", "customer_frozen", "below_minimum"} <= set(codes)
+        assert codes == sorted(documented())
+        assert set(codes) - set(EDGE_CODES) == {
+            "above_max_balance",
+            "above_maximum",
+            "amount_not_positive",
+            "bad_charge",
+            "bad_idempotency_key",
+            "below_minimum",
+            "capture_too_large",
+            "customer_closed",
+            "customer_frozen",
+            "hold_closed",
+            "idempotency_conflict",
+            "insufficient_funds",
+            "money_frozen",
+            "reference_reused",
+            "too_many_open_topups",
+            "unknown_gateway",
+            "wrong_currency",
+        }
+
+    def test_says_what_each_code_means(self, client):
+        silent = [code for code, meaning in documented().items() if not meaning.endswith(".")]
+        assert not silent
+        page = client.get("/api/v1/docs/").content.decode()
+        described = client.get("/api/v1/schema/", headers={"Accept": "application/json"}).json()
+        for code, meaning in documented().items():
+            assert f"<code>{code}</code> {escape(meaning)}" in page
+            assert f"| `{code}` | {meaning} |" in described["info"]["description"]
 
     def test_has_a_readable_page(self, client):
         page = client.get("/api/v1/docs/")

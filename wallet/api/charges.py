@@ -3,10 +3,21 @@ from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.views import APIView
 
+from accounts.customers import CustomerFrozen
 from accounts.http import ApiRequest
-from crm_billing.api import IDEMPOTENCY_KEY, AmountField, ErrorBody, idempotent
+from crm_billing.api import IDEMPOTENCY_KEY, KEY_REFUSALS, AmountField, ErrorBody, idempotent
 from wallet import queries, spending
+from wallet.ledger import InsufficientFunds, MoneyFrozen, ReferenceReused
 
+# what moving money, or promising it, may be refused with
+MONEY_REFUSALS = (
+    *KEY_REFUSALS,
+    CustomerFrozen,
+    InsufficientFunds,
+    MoneyFrozen,
+    ReferenceReused,
+    spending.BadCharge,
+)
 REFUSALS = dict.fromkeys((400, 401, 403, 409, 429, 503), ErrorBody)
 
 
@@ -26,6 +37,7 @@ class ChargeOutput(serializers.Serializer):
 
 class ChargeListView(APIView):
     required_scope = "charges:write"
+    refuses_with = MONEY_REFUSALS
 
     @extend_schema(
         operation_id="charge",

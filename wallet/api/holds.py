@@ -4,9 +4,11 @@ from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.views import APIView
 
+from accounts.customers import CustomerClosed
 from accounts.http import ApiRequest
-from crm_billing.api import IDEMPOTENCY_KEY, AmountField, ErrorBody, idempotent
+from crm_billing.api import IDEMPOTENCY_KEY, KEY_REFUSALS, AmountField, ErrorBody, idempotent
 from wallet import holds
+from wallet.api.charges import MONEY_REFUSALS
 from wallet.models import Hold
 
 REFUSALS = dict.fromkeys((400, 401, 403, 404, 409, 429, 503), ErrorBody)
@@ -15,6 +17,9 @@ REFUSALS = dict.fromkeys((400, 401, 403, 404, 409, 429, 503), ErrorBody)
 class HoldInput(serializers.Serializer):
     amount = AmountField()
     expires_at = serializers.DateTimeField(required=False, help_text="7 days from now by default")
+    description = serializers.CharField(
+        required=False, max_length=200, help_text="what the customer reads, also at capture"
+    )
 
 
 class CaptureInput(serializers.Serializer):
@@ -24,6 +29,7 @@ class CaptureInput(serializers.Serializer):
 class HoldOutput(serializers.Serializer):
     id = serializers.IntegerField()
     reference = serializers.CharField()
+    description = serializers.CharField()
     state = serializers.ChoiceField(Hold.State.choices)
     amount = AmountField()
     captured = AmountField()
@@ -34,6 +40,7 @@ class HoldOutput(serializers.Serializer):
 
 class HoldListView(APIView):
     required_scope = "holds:write"
+    refuses_with = (*MONEY_REFUSALS, CustomerClosed)
 
     @extend_schema(
         operation_id="place_hold",
@@ -54,12 +61,14 @@ class HoldListView(APIView):
             reference=key,
             at=timezone.now(),
             expires_at=body.validated_data.get("expires_at"),
+            description=body.validated_data.get("description", ""),
         )
         return 201, dict(HoldOutput(hold).data)
 
 
 class HoldCaptureView(APIView):
     required_scope = "holds:write"
+    refuses_with = (*MONEY_REFUSALS, CustomerClosed, holds.HoldClosed, holds.CaptureTooLarge)
 
     @extend_schema(
         operation_id="capture_hold",
@@ -85,6 +94,7 @@ class HoldCaptureView(APIView):
 
 class HoldReleaseView(APIView):
     required_scope = "holds:write"
+    refuses_with = (*KEY_REFUSALS, holds.HoldClosed)
 
     @extend_schema(
         operation_id="release_hold",

@@ -7,10 +7,13 @@ from rest_framework import serializers
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from accounts.customers import CustomerClosed, CustomerFrozen
 from accounts.http import ApiRequest
 from crm_billing import api, idempotency
 from crm_billing.api import IDEMPOTENCY_KEY, AmountField, ErrorBody
 from wallet import payments, topups
+from wallet.gateways import UnknownGateway
+from wallet.ledger import MoneyFrozen
 from wallet.models import TopUp
 
 UNSETTLED = ("CREATED", "SUBMITTED", "UNKNOWN")
@@ -40,6 +43,19 @@ class TopUpOutput(serializers.Serializer):
 
 class TopUpListView(APIView):
     required_scope = "topups:write"
+    refuses_with = (
+        *api.KEY_REFUSALS,
+        CustomerFrozen,
+        CustomerClosed,
+        MoneyFrozen,
+        UnknownGateway,
+        topups.AmountNotPositive,
+        topups.WrongCurrency,
+        topups.BelowMinimum,
+        topups.AboveMaximum,
+        topups.AboveMaxBalance,
+        topups.TooManyOpenTopUps,
+    )
 
     @extend_schema(
         operation_id="start_topup",

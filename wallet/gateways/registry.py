@@ -19,6 +19,10 @@ _built: dict[str, tuple[Mapping[str, Any], Gateway]] = {}
 
 
 class UnknownGateway(DomainError):
+    """
+    There is no such payment method, or it is switched off.
+    """
+
     code = "unknown_gateway"
 
 
@@ -34,6 +38,14 @@ def get(code: str) -> Gateway:
     if code not in _built or _built[code][0] != options:
         _built[code] = (dict(options), PROVIDERS[code](**options))
     return _built[code][1]
+
+
+def label(code: str) -> str:
+    """
+    Name a gateway, also one that has been switched off since.
+    """
+    provider = PROVIDERS.get(code)
+    return str(provider.label) if provider else code
 
 
 def enabled() -> list[Gateway]:
