@@ -157,6 +157,15 @@ def allocate(money: Money, weights: Sequence[int | Decimal]) -> list[Money]:
     return [from_minor(sign * share, money.currency.code) for share in shares]
 
 
+def capital_for(money: Money, *, language: str | None) -> str:
+    """
+    Return the amount in capital characters where it has them: for readers of Chinese, in yuan.
+    """
+    if language != "zh-hans" or money.currency.code != "CNY":
+        return ""
+    return chinese_capital(money) if to_minor(money) <= LARGEST_CAPITAL_FEN else ""
+
+
 def chinese_capital(money: Money) -> str:
     """
     Write an amount of CNY in capital characters (大写), in the canonical one of the legal forms.

@@ -28,7 +28,6 @@ Handler = Callable[..., None]
 LEASE = timedelta(minutes=5)
 FIRST_PAUSE = timedelta(seconds=30)
 LONGEST_PAUSE = timedelta(hours=1)
-PATIENCE = timedelta(minutes=15)
 
 log = structlog.get_logger(__name__)
 _handlers: dict[str, Handler] = {}
@@ -146,13 +145,6 @@ def parked() -> QuerySet[Outbox]:
     Errands that failed too often and wait for a person.
     """
     return Outbox.objects.filter(parked_at__isnull=False)
-
-
-def overdue(*, at: datetime) -> QuerySet[Outbox]:
-    """
-    Errands whose time came more than 15 minutes ago and that nobody has run (invariant I15).
-    """
-    return pending().filter(next_try_at__lt=at - PATIENCE)
 
 
 def _claim(*, at: datetime, topics: list[str]) -> Outbox | None:

@@ -33,6 +33,7 @@ from crm_billing.admin import (
 from reports import queries, receipts
 from reports.models import ReceiptDocument
 from reports.views import pdf_response
+from wallet import gateways
 from wallet.models import Receipt
 
 LATEST = 20
@@ -119,7 +120,7 @@ class ReceiptAdmin(ReadOnlyAdmin):
                 title=_("Payment"),
                 rows=[
                     (_("Top-up"), link(receipt.topup)),
-                    (_("Gateway"), receipts.gateway_label(receipt)),
+                    (_("Gateway"), gateways.label(receipt.gateway)),
                     (_("Gateway's number"), receipt.external_id),
                     (_("Paid at"), stamp(receipt.paid_at, "seconds")),
                     (_("Issued"), stamp(receipt.issued_at, "seconds")),

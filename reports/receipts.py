@@ -15,10 +15,10 @@ from django.utils import timezone, translation
 from django.utils.safestring import SafeString, mark_safe
 
 from crm_billing import crash, outbox
-from crm_billing.money import LARGEST_CAPITAL_FEN, chinese_capital, to_minor
+from crm_billing.money import capital_for
 from reports import pdf
 from reports.models import ReceiptDocument
-from wallet.gateways.registry import PROVIDERS
+from wallet import gateways
 from wallet.models import Receipt
 
 TEMPLATE_VERSION = "receipt-1"
@@ -62,8 +62,8 @@ def facts(receipt: Receipt) -> dict[str, Any]:
         "receipt": receipt,
         "customer": receipt.customer,
         "payer": legible(receipt.payer_name),
-        "capital": _capital(receipt),
-        "gateway": gateway_label(receipt),
+        "capital": capital_for(receipt.amount, language=receipt.locale),
+        "gateway": gateways.label(receipt.gateway),
         "external_id": legible(receipt.external_id),
         "bonus": receipt.bonus if receipt.bonus and receipt.bonus.amount else None,
         "voided": receipt.state == Receipt.State.VOIDED,
@@ -76,14 +76,6 @@ def verify_url(receipt: Receipt) -> str:
     Return the public address where anybody holding the receipt can check it.
     """
     return settings.SITE_URL + reverse("reports:verify", args=[receipt.code])
-
-
-def gateway_label(receipt: Receipt) -> str:
-    """
-    Name the gateway a receipt was paid through, also when it has been switched off since.
-    """
-    provider = PROVIDERS.get(receipt.gateway)
-    return str(provider.label) if provider else receipt.gateway
 
 
 def file_name(receipt: Receipt) -> str:
@@ -119,16 +111,6 @@ def _pdf(receipt: Receipt) -> bytes:
         return pdf.render(
             "pdf/receipt.html", context, sheet="receipt.css", identifier=f"receipt:{receipt.number}"
         )
-
-
-def _capital(receipt: Receipt) -> str:
-    """
-    Return the amount in capital characters where it has them: on Chinese receipts over yuan.
-    """
-    amount = receipt.amount
-    if receipt.locale != "zh-hans" or amount.currency.code != "CNY":
-        return ""
-    return chinese_capital(amount) if to_minor(amount) <= LARGEST_CAPITAL_FEN else ""
 
 
 def _qr(text: str) -> SafeString:

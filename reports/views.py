@@ -15,6 +15,7 @@ from crm_billing import ratelimit
 from reports import pdf, queries, receipts
 from reports.forms import ReceiptFilter
 from reports.models import ReceiptDocument
+from wallet import gateways
 from wallet.models import Receipt
 
 PAGE_SIZE = 20
@@ -32,7 +33,7 @@ def receipt_list(request: PortalRequest) -> HttpResponse:
         listed = mine.filter(issued_on__year=month.year, issued_on__month=month.month)
     context = {"form": form, "month": month, "total": listed.count()} | _page(request, listed)
     for receipt in context["receipts"]:
-        receipt.gateway_name = receipts.gateway_label(receipt)
+        receipt.gateway_name = gateways.label(receipt.gateway)
     return render(request, "reports/receipt_list.html", context)
 
 

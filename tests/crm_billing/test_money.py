@@ -339,6 +339,16 @@ class TestChineseCapital:
         assert capital_to_fen(money.chinese_capital(money.from_minor(fen, "CNY"))) == fen
 
 
+class TestCapitalFor:
+    def test_is_for_readers_of_chinese_and_amounts_in_yuan(self):
+        assert money.capital_for(cny("5.00"), language="zh-hans") == "人民币伍元整"
+        assert money.capital_for(cny("5.00"), language="en") == ""
+        assert money.capital_for(Money("5.00", "USD"), language="zh-hans") == ""
+
+    def test_is_empty_where_the_characters_end(self):
+        assert money.capital_for(cny("10000000000000.00"), language="zh-hans") == ""
+
+
 def capital_to_fen(text: str) -> int:
     """
     Read 大写 independently of how it is written: the smallest reader that could.

@@ -322,17 +322,6 @@ class TestUnpark:
 
 
 @pytest.mark.django_db
-class TestOverdue:
-    def test_finds_what_nobody_runs(self, inbox):
-        put("forgotten", at=NOON - timedelta(minutes=16))
-        put("recent", at=NOON - timedelta(minutes=14))
-        put("sent", at=NOON - timedelta(minutes=20))
-        Outbox.objects.filter(key="sent").update(sent_at=NOON)
-
-        assert outbox.overdue(at=NOON).get().key == "forgotten"
-
-
-@pytest.mark.django_db
 class TestOutboxTable:
     @pytest.mark.parametrize(
         ("change", "rule"),

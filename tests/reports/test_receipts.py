@@ -4,7 +4,6 @@ import io
 import pytest
 from django.db import DatabaseError, connection, transaction
 from django.utils import translation
-from djmoney.money import Money
 from pypdf import PdfReader
 
 from crm_billing.models import Outbox
@@ -180,14 +179,6 @@ class TestLegible:
     )
     def test_drops_what_has_no_shape(self, given, kept):
         assert receipts.legible(given) == kept
-
-
-class TestCapital:
-    def test_is_for_chinese_receipts_in_yuan(self):
-        chinese = Receipt(amount=Money("5.00", "CNY"), locale="zh-hans")
-        assert receipts._capital(chinese) == "人民币伍元整"
-        assert receipts._capital(Receipt(amount=Money("5.00", "CNY"), locale="en")) == ""
-        assert receipts._capital(Receipt(amount=Money("5.00", "USD"), locale="zh-hans")) == ""
 
 
 class TestDocument:

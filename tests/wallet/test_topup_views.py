@@ -335,6 +335,20 @@ class TestTopupStatus:
         page = text(client.get(url("status", topup)))
         assert "needs a look by our staff" in page and "Go to payment" not in page
 
+    @pytest.mark.parametrize("way", ["expired", "cancelled"])
+    def test_a_payment_that_did_not_fit_is_told_also_when_it_is_over(
+        self, client, owner, customer, fake_gateway, way
+    ):
+        topup = submitted(customer)
+        deliver(fake_gateway.pay(topup.number, amount_minor=50_00))
+        if way == "expired":
+            topups.expire_due(at=now() + timedelta(hours=1))
+        else:
+            topups.cancel(topup_id=topup.pk, at=now())
+        page = text(client.get(url("status", topup)))
+        assert "needs a look by our staff" in page
+        assert "nothing was charged" not in page and "I have paid, it isn't here" not in page
+
     def test_tells_every_attempt(self, client, owner, customer, fake_gateway):
         topup = submitted(customer)
         deliver(fake_gateway.fail(topup.number))

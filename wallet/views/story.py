@@ -10,8 +10,8 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from crm_billing.templatetags.ui import money as shown
+from wallet import gateways
 from wallet.gateways.base import ClientAction
-from wallet.gateways.registry import PROVIDERS
 from wallet.models import Case, PaymentAttempt, Receipt, TopUp
 
 # Seconds until the page asks again, by how often it has asked.
@@ -59,7 +59,7 @@ class Story:
 
     @property
     def gateway_label(self) -> str:
-        return gateway_label(self.topup.gateway)
+        return gateways.label(self.topup.gateway)
 
     @property
     def last(self) -> PaymentAttempt | None:
@@ -96,17 +96,11 @@ def tell(topup: TopUp, *, at: datetime, may_act: bool) -> Story:
             _cancelled(story)
         case _:
             _open(story, at)
+    if topup.state != State.PAID and _mismatch(story):
+        _with_staff(story)
     if not may_act:
         story.may, story.action = set(), None
     return story
-
-
-def gateway_label(code: str) -> str:
-    """
-    Name a gateway, also one that has been switched off since.
-    """
-    provider = PROVIDERS.get(code)
-    return str(provider.label) if provider else code
 
 
 def _paid(story: Story) -> None:
@@ -171,14 +165,16 @@ def _open(story: Story, at: datetime) -> None:
     if story.topup.expires_at <= at:
         story.may -= {"pay", "go", "retry"}
         story.action = None
-    if _mismatch(story):
-        story.title = _("Your payment needs a look by our staff")
-        story.text = _(
-            "We received a payment that does not match this top-up. Our staff has been told and "
-            "will contact you. You need not pay again."
-        )
-        story.look, story.may, story.action = "warn", set(), None
-        story.counts_down = False
+
+
+def _with_staff(story: Story) -> None:
+    story.title = _("Your payment needs a look by our staff")
+    story.text = _(
+        "We received a payment that does not match this top-up. Our staff has been told and "
+        "will contact you. You need not pay again."
+    )
+    story.look, story.may, story.action = "warn", set(), None
+    story.counts_down = False
 
 
 def _waits(story: Story) -> bool:
@@ -245,7 +241,7 @@ def _attempt_events(attempt: PaymentAttempt, place: int, count: int) -> list[dic
     number = {"text": attempt.number, "to_copy": attempt.number}
     events: list[dict[str, Any]] = []
     if attempt.submitted_at:
-        title = which + _("Sent to %(gateway)s") % {"gateway": gateway_label(attempt.gateway)}
+        title = which + _("Sent to %(gateway)s") % {"gateway": gateways.label(attempt.gateway)}
         events.append({"at": attempt.submitted_at, "title": title, "icon": "send", **number})
     if attempt.finished_at:
         words = {

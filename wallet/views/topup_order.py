@@ -18,9 +18,8 @@ from crm_billing import money
 from crm_billing.errors import DomainError
 from crm_billing.templatetags.ui import money as shown
 from crm_billing.templatetags.ui import symbol
-from wallet import numbers, topups
+from wallet import gateways, numbers, topups
 from wallet.forms import TopUpForm
-from wallet.views import story
 from wallet.views.topups import go_and_pay
 
 
@@ -124,12 +123,12 @@ def _ask_confirmation(
     request: PortalRequest, form: TopUpForm, limits: topups.Limits
 ) -> HttpResponse:
     amount, order = form.money, _order(form)
-    label = story.gateway_label(order["gateway"])
+    label = gateways.label(order["gateway"])
     wish = urlencode({"amount": order["amount"], "gateway": order["gateway"]})
     context = {
         "amount": amount,
         "order": order,
-        "capital": _capital(amount),
+        "capital": money.capital_for(amount, language=translation.get_language()),
         "gateway_label": label,
         "rows": [
             {"label": _("Customer"), "value": str(request.customer)},
@@ -184,7 +183,7 @@ def _summary(form: TopUpForm, limits: topups.Limits) -> dict[str, object]:
         "now": limits.balance.available,
         "amount": amount,
         "after": limits.balance.available + amount if amount else None,
-        "capital": _capital(amount) if amount else "",
+        "capital": money.capital_for(amount, language=translation.get_language()) if amount else "",
         "problem": problem,
     }
 
@@ -194,14 +193,3 @@ def _amount(text: str, currency: str) -> Money | None:
         return money.parse(text, currency)
     except money.BadAmount:
         return None
-
-
-def _capital(amount: Money) -> str:
-    """
-    Write the amount in capital characters for people who read Chinese.
-    """
-    if translation.get_language() != "zh-hans" or amount.currency.code != "CNY":
-        return ""
-    if money.to_minor(amount) > money.LARGEST_CAPITAL_FEN:
-        return ""
-    return money.chinese_capital(amount)

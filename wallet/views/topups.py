@@ -20,7 +20,7 @@ from django.views.decorators.http import require_GET, require_POST
 from accounts.http import PortalRequest, customer_required
 from crm_billing import ratelimit
 from crm_billing.errors import DomainError
-from wallet import payments, queries, topups
+from wallet import gateways, payments, queries, topups
 from wallet.forms import TopUpFilterForm
 from wallet.gateways.base import ActionKind, ClientAction
 from wallet.models import TopUp
@@ -228,7 +228,7 @@ def topup_list(request: PortalRequest) -> HttpResponse:
     page = paginator.get_page(request.GET.get("page"))
     context = {
         "form": form,
-        "topups": [(one, story.gateway_label(one.gateway)) for one in page],
+        "topups": [(one, gateways.label(one.gateway)) for one in page],
         "filtered": any(request.GET.get(name) for name in form.fields),
         "newer": _page_url(request, page.number - 1) if page.has_previous() else "",
         "older": _page_url(request, page.number + 1) if page.has_next() else "",
