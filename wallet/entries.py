@@ -3,13 +3,14 @@ One entry told to the person whose money it moved: what, why, who, when, from wh
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from accounts.models import Member, User
-from wallet import activity
+from wallet import activity, consumption
 from wallet.models import (
     Hold,
     JournalEntry,
@@ -38,7 +39,6 @@ Pot = LedgerAccount.Kind
 
 REASONS: dict[str, Promise] = {
     Kind.TOP_UP: gettext_lazy("A payment arrived and was credited as principal."),
-    Kind.BONUS: gettext_lazy("A bonus was granted; it is spent before principal."),
     Kind.GRANT: gettext_lazy("Credit was added to the wallet."),
     Kind.SPEND: gettext_lazy("Something was bought or used, and paid from the wallet."),
     Kind.CAPTURE: gettext_lazy("An amount held before was spent; the rest of the hold was freed."),
@@ -80,9 +80,11 @@ class Explanation:
     reversal: JournalEntry | None
 
 
-def explain(entry: JournalEntry, *, to: User) -> Explanation:
+def explain(entry: JournalEntry, *, to: User, at: datetime) -> Explanation:
     """
     Tell an entry to one of its customer's people. `entry` is loaded with RELATED.
+
+    at: now; what is still to come of it, like when a bonus is spent, is told by today's rules.
     """
     postings = list(Posting.objects.filter(entry=entry).select_related("account").order_by("pk"))
     own = [posting for posting in postings if posting.account.customer_id == entry.customer_id]
@@ -90,10 +92,11 @@ def explain(entry: JournalEntry, *, to: User) -> Explanation:
     uses = list(
         LotUse.objects.filter(posting__entry=entry).select_related("lot").order_by("pk")[:MOST_LOTS]
     )
+    row = activity.row(entry)
     return Explanation(
         entry=entry,
-        row=activity.row(entry),
-        reason=str(REASONS[entry.kind]),
+        row=row,
+        reason=_reason(entry.kind, row.currency, at),
         who=_who(entry, to),
         other=", ".join(sorted(str(other) for other in others)),
         undone=_named(entry.reverses),
@@ -105,6 +108,12 @@ def explain(entry: JournalEntry, *, to: User) -> Explanation:
         hold=getattr(entry, "hold", None),
         reversal=getattr(entry, "reversal", None),
     )
+
+
+def _reason(kind: str, currency: str, at: datetime) -> str:
+    if kind == Kind.BONUS:
+        return str(consumption.told(currency, at=at).granted)
+    return str(REASONS[kind])
 
 
 def _named(entry: JournalEntry | None) -> str:

@@ -74,7 +74,8 @@ def entry_detail(request: PortalRequest, entry_id: int) -> HttpResponse:
     """
     mine = JournalEntry.objects.visible_to(request.user)
     entry = get_object_or_404(mine.select_related(*entries.RELATED), pk=entry_id)
-    return render(request, "wallet/entry.html", {"told": entries.explain(entry, to=request.user)})
+    told = entries.explain(entry, to=request.user, at=timezone.now())
+    return render(request, "wallet/entry.html", {"told": told})
 
 
 def _cursor(request: PortalRequest, name: str) -> int | None:

@@ -7,7 +7,7 @@ from django.views.decorators.http import require_safe
 
 from accounts.http import PortalRequest, customer_required
 from crm_billing.templatetags.ui import MINUS
-from wallet import activity, flows, queries
+from wallet import activity, consumption, flows, queries
 from wallet.models import Hold, Lot, TopUp
 from wallet.views.lots import soonest_first
 from wallet.views.lots import told as lots_told
@@ -43,6 +43,7 @@ def overview(request: PortalRequest) -> HttpResponse:
     topups = TopUp.objects.visible_to(request.user).filter(customer=customer).open()
     context = {
         "balance": balance,
+        "bonus_note": consumption.told(customer.currency, at=at).note,
         "days_left": moved.days_left(balance.available),
         "months": [(month.first, (month.flow.came, month.flow.went)) for month in moved.months],
         "this_month": this_month,
