@@ -25,12 +25,10 @@ from wallet.models import Case, GatewayCallback, GatewayPayment, PaymentAttempt
 log = structlog.get_logger(__name__)
 
 _PAYMENT = gettext_lazy("A payment needs a person to look at it. Nothing was credited for it.")
-_WHAT_TO_DO = {
-    Case.Kind.BOOKS: gettext_lazy(
-        "The books do not prove: what they promise below does not hold. Call an engineer. While all"
-        " money is stopped nobody can top up or spend."
-    )
-}
+_BOOKS = gettext_lazy(
+    "The books do not prove: what they promise below does not hold. Call an engineer. While all"
+    " money is stopped nobody can top up or spend."
+)
 
 
 class CaseClosed(DomainError):
@@ -110,7 +108,7 @@ def alarm(*, case_id: int) -> None:
             "kind": case.get_kind_display(),
         }
         lines = [
-            str(_WHAT_TO_DO.get(case.kind, _PAYMENT)),
+            str(_BOOKS if case.kind == Case.Kind.BOOKS else _PAYMENT),
             "",
             *([str(case.customer)] if case.customer else []),
             json.dumps(case.facts, ensure_ascii=False, indent=2),

@@ -2,6 +2,8 @@
 What staff do about payments, errands and the books.
 """
 
+from datetime import timedelta
+
 import pytest
 from django.contrib import admin
 from django.core.cache import cache
@@ -13,6 +15,7 @@ from accounts.roles import SUPPORT
 from reports.dashboards import PROMISES
 from tests.admin import world
 from tests.factories import balances, funded_customer, sign_in_staff, staff
+from tests.wallet.tampering import tamper
 from tests.wallet.topup_setting import deliver, submitted
 from wallet import books
 from wallet.models import Case, Freeze, TopUp
@@ -137,6 +140,29 @@ class TestBooks:
         freeze.refresh_from_db()
         assert freeze.lifted_at and freeze.lifted_by
         assert client.post(page(freeze, "lift")).status_code == 422
+
+    def test_are_not_called_proved_by_an_old_check(self):
+        client, now = world.signed_in("CHECKER"), timezone.now()
+        counts = dict.fromkeys(books.INVARIANTS, 0)
+        books.remember(books.Check(now - timedelta(minutes=15), counts))
+        assert "核对已过期" not in client.get(reverse(INDEX)).text
+        books.remember(books.Check(now - timedelta(minutes=21), counts))
+        assert "核对已过期" in client.get(reverse(INDEX)).text
+
+    @pytest.mark.tampers
+    def test_are_red_while_entries_stay_unsealed(self):
+        client, customer = world.signed_in("CHECKER"), funded_customer("10.00")
+
+        def tone():
+            cards = client.get(reverse(INDEX)).context["cards"]
+            return next(card.tone for card in cards if str(card.words) == "尚未封存的分录")
+
+        assert tone() == "plain"
+        tamper(
+            "UPDATE wallet_journalentry SET created_at = now() - interval '11 minutes'"
+            f" WHERE customer_id = {customer.pk}"
+        )
+        assert tone() == "bad"
 
     def test_are_not_read_for_a_look(self, django_assert_max_num_queries):
         client = world.signed_in("CHECKER")

@@ -272,6 +272,21 @@ class TestEnvironment:
         assert not {"DEMO", "SITE_URL", "EMAIL_URL", "SANDBOX_GATEWAY_URL"} & set(told)
 
 
+class TestStages:
+    def waits_for_locks(self, name):
+        stages = processes.stages(processes.Ports(host="127.0.0.1", web=1), workers=1, told={})
+        [child] = [child for stage in stages for child in stage if child.name == name]
+        return child.environment.get("DB_LOCK_TIMEOUT_MS")
+
+    def test_let_jobs_wait_longer_for_a_lock_than_pages(self, monkeypatch):
+        monkeypatch.setenv("DB_LOCK_TIMEOUT_MS", "")
+        assert (self.waits_for_locks("worker"), self.waits_for_locks("web")) == ("5000", None)
+
+    def test_keep_the_time_somebody_has_set(self, monkeypatch):
+        monkeypatch.setenv("DB_LOCK_TIMEOUT_MS", "700")
+        assert self.waits_for_locks("worker") == "700"
+
+
 class TestLogins:
     @pytest.mark.parametrize("content", [None, "", "[]", '{"logins": [1]}', '{"logins": 3}'])
     def test_are_none_when_nothing_readable_is_there(self, monkeypatch, tmp_path, content):
