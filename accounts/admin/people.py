@@ -8,7 +8,7 @@ from datetime import datetime
 from django.contrib import admin
 from django.http import HttpRequest
 from django.utils import timezone
-from django.utils.html import format_html_join
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -19,6 +19,7 @@ from accounts.forms import InvitationForm, RoleForm
 from accounts.models import ApiKey, Customer, Invitation, Member
 from accounts.staff import fresh_proof_required
 from crm_billing.admin import (
+    NOTHING,
     Command,
     DayRangeFilter,
     DressedForm,
@@ -233,7 +234,8 @@ def _acts(request: HttpRequest, row: Member | Invitation | ApiKey, *commands: Co
     Link to what this person may do about a row.
     """
     links = [(address(row, one.name), one.label) for one in offered(request, row, commands)]
-    return format_html_join(" · ", '<a href="{}">{}</a>', links) or "—"
+    shown = format_html_join("", '<a href="{}">{}</a>', links)
+    return format_html('<span class="row-acts">{}</span>', shown) if links else NOTHING
 
 
 def member_facts(member: Member) -> Facts:
@@ -290,7 +292,7 @@ def invitation_state(invitation: Invitation, now: datetime) -> SafeString:
         return badge("REVOKED", _("Revoked"))
     if invitation.expires_at <= now:
         return badge("EXPIRED", _("Expired"))
-    return badge("INVITED", _("Open"))
+    return badge("INVITED", _("Not accepted yet"))
 
 
 def key_state(key: ApiKey, now: datetime) -> SafeString:

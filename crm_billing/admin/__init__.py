@@ -10,6 +10,7 @@ from crm_billing.admin.commands import Command, ReasonForm, attempt, offered
 from crm_billing.admin.days import DayRangeFilter
 from crm_billing.admin.dress import DressedForm
 from crm_billing.admin.parts import (
+    NOTHING,
     Comparison,
     Event,
     Facts,
@@ -26,6 +27,7 @@ from crm_billing.admin.parts import (
 )
 
 __all__ = [
+    "NOTHING",
     "Button",
     "Command",
     "Comparison",
