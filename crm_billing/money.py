@@ -1,7 +1,7 @@
 """
 Exact amounts: whole minor units in the books, `Money` in Python, no float anywhere.
 
-There is no division: `allocate` splits without losing a minor unit.
+There is no division: `allocate` splits without losing a minor unit, `rounded` ends exact fractions.
 """
 
 import re
@@ -95,6 +95,17 @@ def from_minor(minor: int, currency: str) -> Money:
     places = exponent(currency)
     sign, digits = (1 if minor < 0 else 0), tuple(map(int, str(abs(minor))))
     return Money(Decimal((sign, digits, -places)), currency, decimal_places=places)
+
+
+def rounded(minor: Fraction, currency: str) -> Money:
+    """
+    Return the nearest whole number of minor units as Money; halves round away from zero.
+
+    minor: exact, in the currency's minor units. The one place where money is rounded.
+    """
+    whole, rest = divmod(abs(minor), 1)
+    whole += 2 * rest >= 1
+    return from_minor(int(-whole if minor < 0 else whole), currency)
 
 
 def plain(money: Money) -> str:
