@@ -198,6 +198,15 @@ class TestPropose:
         assert response.context["form"].errors[field]
         assert not Adjustment.objects.exists()
 
+    def test_says_at_the_amount_what_is_left_today(self, client, maker):
+        client.post(reverse(PROPOSE), asked(funded_customer(), amount="49999.00"))
+        sent = asked(funded_customer(), amount="1.01", request_key="b" * 24)
+        response = client.post(reverse(PROPOSE), sent, headers={"accept-language": "en"})
+        assert response.status_code == 422
+        (said,) = response.context["form"].errors["amount"]
+        assert "¥50,000.00 a day" in said and "¥1.00 is left today" in said
+        assert Adjustment.objects.count() == 1
+
     def test_takes_the_customers_currency(self, client, maker):
         yen = open_customer(currency="JPY")
         response = client.post(reverse(PROPOSE), asked(yen, amount="100.50"))

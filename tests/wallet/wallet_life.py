@@ -160,7 +160,8 @@ class Life:
         for wallet, lot, free in gone:
             use = LotUse.objects.filter(lot_id=lot.id).order_by("-pk").first()
             assert use.amount_minor == free
-            self.record(use.posting.entry_id, wallet, uses={lot.id: free})
+            made = self.record(use.posting.entry_id, wallet, uses={lot.id: free})
+            made.restores_for = timedelta(days=RESTORED_DAYS)
 
     def topups_run_out(self):
         due = list(TopUp.objects.open().filter(expires_at__lte=self.now))
