@@ -37,8 +37,12 @@ LEFT JOIN LATERAL (
 ) AS b ON TRUE
 WHERE w.cluster IS NOT NULL;
 
+-- ORDER BY and OFFSET 0 keep the planner to the index: what is unsealed is few of very many.
 CREATE VIEW wallet_unsealed AS
 SELECT e.id, e.created_at
 FROM wallet_seal_edge AS edge
-INNER JOIN wallet_journalentry AS e
-    ON e.cluster = edge.cluster AND (e.xid, e.id) > (edge.after_xid, edge.after_id);
+CROSS JOIN LATERAL (
+    SELECT j.id, j.created_at FROM wallet_journalentry AS j
+    WHERE j.cluster = edge.cluster AND (j.xid, j.id) > (edge.after_xid, edge.after_id)
+    ORDER BY j.xid, j.id OFFSET 0
+) AS e;
