@@ -55,6 +55,7 @@ ACTS: dict[str, frozenset[str]] = {
             "wallet.requery_topup",
             "wallet.resolve_case",
             "wallet.lift_freeze",
+            "wallet.add_walletpolicy",
             "crm_billing.unpark_outbox",
             "django_celery_beat.view_periodictask",
         }

@@ -56,6 +56,7 @@ MEANINGS: dict[str, Promise] = {
     "django_celery_beat.view_periodictask": gettext_lazy("See the clockwork"),
     "wallet.approve_adjustment": gettext_lazy("Approve or reject adjustments"),
     "wallet.lift_freeze": gettext_lazy("Check the books and lift a stop of all money"),
+    "wallet.add_walletpolicy": gettext_lazy("Publish new rules of wallets"),
     "wallet.propose_adjustment": gettext_lazy("Propose adjustments"),
     "wallet.requery_topup": gettext_lazy("Ask gateways again"),
     "wallet.resolve_case": gettext_lazy("Resolve cases"),

@@ -103,6 +103,7 @@ TABLE = {
     "wallet_hold_change":                      "page  page  page  page  no",
     "wallet_walletpolicy_changelist":          "list  list  list  list  no",
     "wallet_walletpolicy_change":              "page  page  page  page  no",
+    "wallet_walletpolicy_publish":             "no    no    no    ask   no",
     "wallet_sealblock_changelist":             "list  list  list  list  no",
     "wallet_sealblock_change":                 "page  page  page  page  no",
     "wallet_freeze_changelist":                "list  list  list  list  no",

@@ -2,6 +2,26 @@
 The wallet as staff see it: the ledger to read, top-ups to follow, cases and corrections to decide.
 """
 
-from wallet.admin import adjustments, books, cases, credit, customers, gateways, ledger, topups
+from wallet.admin import (
+    adjustments,
+    books,
+    cases,
+    credit,
+    customers,
+    gateways,
+    ledger,
+    policies,
+    topups,
+)
 
-__all__ = ["adjustments", "books", "cases", "credit", "customers", "gateways", "ledger", "topups"]
+__all__ = [
+    "adjustments",
+    "books",
+    "cases",
+    "credit",
+    "customers",
+    "gateways",
+    "ledger",
+    "policies",
+    "topups",
+]

@@ -1,10 +1,9 @@
 """
-Credit and the rules it follows: lots, holds, policies. To read only.
+Credit: lots and holds. To read only.
 """
 
 from django.contrib import admin
 from django.http import HttpRequest
-from django.utils.html import format_html_join
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from unfold.decorators import display
@@ -20,7 +19,7 @@ from crm_billing.admin import (
     minor_amount,
     stamp,
 )
-from wallet.models import Hold, HoldLot, Lot, LotUse, WalletPolicy
+from wallet.models import Hold, HoldLot, Lot, LotUse
 
 LATEST = 50
 
@@ -179,6 +178,7 @@ class HoldAdmin(ReadOnlyAdmin):
                 title=_("Hold"),
                 rows=[
                     (_("Reference"), hold.reference),
+                    (_("Description"), hold.description or None),
                     (_("Customer"), link(hold.customer)),
                     (_("State"), badge(hold.state, hold.get_state_display())),
                     (_("Amount"), minor_amount(hold.amount_minor, hold.currency)),
@@ -208,60 +208,3 @@ class HoldAdmin(ReadOnlyAdmin):
                 ],
             ),
         ]
-
-
-@admin.register(WalletPolicy)
-class WalletPolicyAdmin(ReadOnlyAdmin):
-    list_display = ["__str__", "currency", "since", "smallest", "largest", "most", "order"]
-    list_filter = ["currency"]
-    ordering = ["currency", "-valid_from"]
-
-    @display(description=gettext_lazy("valid from"), ordering="valid_from")
-    def since(self, policy: WalletPolicy):
-        return stamp(policy.valid_from)
-
-    @display(description=gettext_lazy("smallest top-up"))
-    def smallest(self, policy: WalletPolicy):
-        return minor_amount(policy.min_topup_minor, policy.currency)
-
-    @display(description=gettext_lazy("largest top-up"))
-    def largest(self, policy: WalletPolicy):
-        return minor_amount(policy.max_topup_minor, policy.currency)
-
-    @display(description=gettext_lazy("largest balance"))
-    def most(self, policy: WalletPolicy):
-        return minor_amount(policy.max_balance_minor, policy.currency)
-
-    @display(description=gettext_lazy("order of consumption"))
-    def order(self, policy: WalletPolicy):
-        return policy.get_consumption_order_display()
-
-    def parts(self, request: HttpRequest, policy: WalletPolicy) -> list[Part]:
-        return [
-            Facts(
-                title=_("Wallet policy"),
-                rows=[
-                    (_("Currency"), policy.currency),
-                    (_("Valid from"), stamp(policy.valid_from)),
-                    (_("Order of consumption"), policy.get_consumption_order_display()),
-                    (_("Smallest top-up"), self.smallest(policy)),
-                    (_("Largest top-up"), self.largest(policy)),
-                    (_("Largest balance"), self.most(policy)),
-                    (_("Open top-ups per customer"), policy.max_open_topups),
-                    (_("Minutes to pay"), policy.topup_minutes),
-                    (
-                        _("Adjustments one person may propose a day"),
-                        minor_amount(policy.max_daily_adjustments_minor, policy.currency),
-                    ),
-                    (_("Days a restored expired lot lives"), policy.restored_lot_days),
-                    (_("Suggested amounts"), _presets(policy)),
-                    (_("Made by"), link(policy.created_by)),
-                ],
-                wide=True,
-            )
-        ]
-
-
-def _presets(policy: WalletPolicy):
-    shown = ((minor_amount(one, policy.currency),) for one in policy.presets_minor)
-    return format_html_join(", ", "{}", shown)

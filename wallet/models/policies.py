@@ -3,6 +3,7 @@ from datetime import datetime
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import F, Q
+from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 from djmoney.money import Money
 
@@ -51,6 +52,7 @@ class WalletPolicy(models.Model):
     )
     restored_lot_days = models.IntegerField(_("days a restored expired lot lives"), default=30)
     presets_minor = ArrayField(models.BigIntegerField(), verbose_name=_("suggested amounts"))
+    created_at = models.DateTimeField(_("made"), db_default=Now())
     created_by = models.ForeignKey(
         User, models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("made by")
     )

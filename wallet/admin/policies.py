@@ -1,0 +1,303 @@
+"""
+The rules of wallets: every version to read, and a new one to publish after a look at what changes.
+"""
+
+import hashlib
+import re
+from typing import Any
+
+from django import forms
+from django.conf import settings
+from django.contrib import admin, messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.html import format_html_join
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from djmoney.money import Money
+from unfold.decorators import action, display
+
+from accounts.http import StaffRequest
+from accounts.staff import fresh_proof_required
+from crm_billing import money
+from crm_billing.admin import (
+    NOTHING,
+    Button,
+    Comparison,
+    DressedForm,
+    Facts,
+    Part,
+    ReadOnlyAdmin,
+    address,
+    attempt,
+    link,
+    minor_amount,
+    page,
+    stamp,
+)
+from wallet import policies
+from wallet.models import WalletPolicy
+
+PUBLISH = "wallet.add_walletpolicy"
+
+
+class AmountInput(forms.TextInput):
+    def __init__(self) -> None:
+        super().__init__(attrs={"inputmode": "decimal", "autocomplete": "off"})
+
+
+def amount_field(label: Any, help_text: Any = "") -> forms.CharField:
+    return forms.CharField(label=label, max_length=40, help_text=help_text, widget=AmountInput())
+
+
+class PolicyForm(DressedForm, forms.Form):
+    """
+    The terms of a new version. `seen` is the digest of what a look has shown before.
+    """
+
+    currency = forms.ChoiceField(
+        label=gettext_lazy("Currency"), choices=[(code, code) for code in settings.CURRENCIES]
+    )
+    valid_from = forms.DateTimeField(
+        label=gettext_lazy("Valid from"),
+        required=False,
+        help_text=gettext_lazy("Empty: from the moment it is published."),
+        widget=forms.DateTimeInput(attrs={"type": "datetime-local"}),
+    )
+    consumption_order = forms.ChoiceField(
+        label=gettext_lazy("Order of consumption"), choices=WalletPolicy.Order.choices
+    )
+    min_topup = amount_field(gettext_lazy("Smallest top-up"))
+    max_topup = amount_field(gettext_lazy("Largest top-up"))
+    max_balance = amount_field(gettext_lazy("Largest balance"))
+    presets = forms.CharField(
+        label=gettext_lazy("Suggested amounts"),
+        required=False,
+        max_length=200,
+        help_text=gettext_lazy("With blanks between them, like 100 500 1000."),
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+    )
+    max_open_topups = forms.IntegerField(label=gettext_lazy("Open top-ups per customer"))
+    topup_minutes = forms.IntegerField(label=gettext_lazy("Minutes to pay"))
+    max_daily_adjustments = amount_field(gettext_lazy("Adjustments one person may propose a day"))
+    restored_lot_days = forms.IntegerField(
+        label=gettext_lazy("Days a restored expired lot lives"),
+        help_text=gettext_lazy("When an entry is undone after its credit has expired."),
+    )
+    seen = forms.CharField(required=False, max_length=64, widget=forms.HiddenInput)
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or self.cleaned_data
+        currency = cleaned.get("currency")
+        if currency is None:
+            return cleaned
+        for name in policies.AMOUNTS:
+            if name in cleaned:
+                cleaned[name] = self._read(name, cleaned[name], currency)
+        texts = re.split(r"[\s,，、]+", cleaned.get("presets", "").strip())
+        cleaned["presets"] = [self._read("presets", text, currency) for text in texts if text]
+        return cleaned
+
+    def _read(self, name: str, text: str, currency: str) -> Money | None:
+        try:
+            return money.parse(text, currency)
+        except money.BadAmount as refusal:
+            if name not in self.errors:
+                self.add_error(name, str(refusal))
+            return None
+
+    @property
+    def terms(self) -> policies.Terms:
+        named = {name: self.cleaned_data[name] for name in policies.Terms.__dataclass_fields__}
+        return policies.Terms(**named)
+
+    @property
+    def digest(self) -> str:
+        asked = (self.cleaned_data["currency"], self.cleaned_data["valid_from"], self.terms)
+        return hashlib.sha256(repr(asked).encode()).hexdigest()
+
+    @property
+    def was_seen(self) -> bool:
+        return self.cleaned_data["seen"] == self.digest
+
+    def mark_seen(self) -> None:
+        data: Any = self.data.copy()  # type: ignore[attr-defined]  # a QueryDict
+        data["seen"] = self.digest
+        self.data = data
+
+
+def terms_of(policy: WalletPolicy) -> dict[str, Any]:
+    """
+    Return the entries of a form that would make the same rules again.
+    """
+    return {
+        "currency": policy.currency,
+        "consumption_order": policy.consumption_order,
+        **{name: money.plain(getattr(policy, name)) for name in policies.AMOUNTS},
+        **{name: getattr(policy, name) for name in policies.COUNTS},
+        "presets": " ".join(money.plain(one) for one in policy.presets),
+    }
+
+
+def told(policy: WalletPolicy) -> list[tuple[Any, Any]]:
+    """
+    Return what a version says, name by name.
+    """
+    return [
+        (_("Order of consumption"), policy.get_consumption_order_display()),
+        (_("Smallest top-up"), minor_amount(policy.min_topup_minor, policy.currency)),
+        (_("Largest top-up"), minor_amount(policy.max_topup_minor, policy.currency)),
+        (_("Largest balance"), minor_amount(policy.max_balance_minor, policy.currency)),
+        (_("Suggested amounts"), _presets(policy)),
+        (_("Open top-ups per customer"), policy.max_open_topups),
+        (_("Minutes to pay"), policy.topup_minutes),
+        (
+            _("Adjustments one person may propose a day"),
+            minor_amount(policy.max_daily_adjustments_minor, policy.currency),
+        ),
+        (_("Days a restored expired lot lives"), policy.restored_lot_days),
+    ]
+
+
+def _presets(policy: WalletPolicy) -> Any:
+    shown = ((minor_amount(one, policy.currency),) for one in policy.presets_minor)
+    return format_html_join(", ", "{}", shown) or _("none")
+
+
+def changes(policy: WalletPolicy) -> Comparison:
+    """
+    Show a version that is not yet written beside the one it follows.
+    """
+    before = policies.before_it(policy)
+    new = told(policy)
+    old = dict(told(before)) if before else {}
+    return Comparison(
+        title=_("What changes for wallets in %(currency)s") % {"currency": policy.currency},
+        left=_("Until then (%(version)s)") % {"version": before} if before else NOTHING,
+        right=_("New rules"),
+        rows=[
+            (
+                _("Valid from"),
+                stamp(before.valid_from) if before else NOTHING,
+                stamp(policy.valid_from),
+            ),
+            *((name, old.get(name, NOTHING), value) for name, value in new),
+        ],
+    )
+
+
+@admin.register(WalletPolicy)
+class WalletPolicyAdmin(ReadOnlyAdmin):
+    list_display = ["__str__", "currency", "since", "smallest", "largest", "most", "order"]
+    list_filter = ["currency"]
+    ordering = ["currency", "-valid_from"]
+    actions_list = ["publish"]
+
+    @display(description=gettext_lazy("valid from"), ordering="valid_from")
+    def since(self, policy: WalletPolicy):
+        return stamp(policy.valid_from)
+
+    @display(description=gettext_lazy("smallest top-up"))
+    def smallest(self, policy: WalletPolicy):
+        return minor_amount(policy.min_topup_minor, policy.currency)
+
+    @display(description=gettext_lazy("largest top-up"))
+    def largest(self, policy: WalletPolicy):
+        return minor_amount(policy.max_topup_minor, policy.currency)
+
+    @display(description=gettext_lazy("largest balance"))
+    def most(self, policy: WalletPolicy):
+        return minor_amount(policy.max_balance_minor, policy.currency)
+
+    @display(description=gettext_lazy("order of consumption"))
+    def order(self, policy: WalletPolicy):
+        return policy.get_consumption_order_display()
+
+    def parts(self, request: HttpRequest, policy: WalletPolicy) -> list[Part]:
+        return [
+            Facts(
+                title=_("Wallet policy"),
+                rows=[
+                    (_("Currency"), policy.currency),
+                    (_("Valid from"), stamp(policy.valid_from)),
+                    *told(policy),
+                    (_("Made"), stamp(policy.created_at)),
+                    (_("Made by"), link(policy.created_by)),
+                ],
+                wide=True,
+            )
+        ]
+
+    def buttons(self, request: HttpRequest, policy: WalletPolicy) -> list[Button]:
+        if not self.has_publish_permission(request):
+            return []
+        url = f"{reverse('admin:wallet_walletpolicy_publish')}?like={policy.pk}"
+        return [Button(label=_("New version like this"), url=url, icon="copy")]
+
+    def has_publish_permission(self, request: HttpRequest, obj=None) -> bool:
+        return request.user.has_perm(PUBLISH)
+
+    @action(
+        description=gettext_lazy("Publish new rules"),
+        url_path="publish",
+        icon="add",
+        permissions=["publish"],
+    )
+    def publish(self, request: HttpRequest) -> HttpResponse:
+        return fresh_proof_required(self._publish)(request)
+
+    def _publish(self, request: StaffRequest) -> HttpResponse:
+        """
+        Take the terms, show what they change, and publish what was shown.
+        """
+        posted = request.method == "POST"
+        form = PolicyForm(request.POST if posted else None, initial=_wish(request))
+
+        def run(request: StaffRequest, row: None, cleaned: dict) -> WalletPolicy:
+            now = timezone.now()
+            act = policies.publish if form.was_seen else policies.check
+            begins = cleaned["valid_from"] or now
+            return act(
+                currency=cleaned["currency"],
+                valid_from=begins,
+                terms=form.terms,
+                at=now,
+                by=request.user,
+            )
+
+        policy = attempt(request, form, None, run) if posted else None
+        if policy is not None and policy.pk:
+            messages.success(request, _("The new rules are published."))
+            return redirect(address(policy))
+        text = _(
+            "Rules never change: a new version begins, and what was made before keeps its own."
+        )
+        if policy is not None:
+            form.mark_seen()
+            text = _("Beside stands what changes. Publish it, or change the terms and look again.")
+        context = {
+            "title": _("Publish new rules"),
+            "text": text,
+            "form": form,
+            "parts": [changes(policy)] if policy is not None else [],
+            "submit": _("Publish") if policy is not None else _("Look at what changes"),
+            "back": reverse("admin:wallet_walletpolicy_changelist"),
+            "media": self.media + form.media,
+            "status": 422 if posted and policy is None else 200,
+        }
+        return page(self, request, "admin/command.html", context)
+
+
+def _wish(request: HttpRequest) -> dict[str, Any]:
+    """
+    Begin with the terms of the version asked for, or of what holds for the first currency.
+    """
+    like = request.GET.get("like", "")
+    named = WalletPolicy.objects.filter(pk=int(like) if like.isdecimal() and len(like) < 19 else 0)
+    first = WalletPolicy.objects.filter(
+        currency=settings.CURRENCIES[0], valid_from__lte=timezone.now()
+    )
+    found = named.first() or first.order_by("valid_from").last()
+    return terms_of(found) if found else {}
