@@ -120,6 +120,14 @@ TEMPLATES = [
 # Every limit a stuck socket could ignore is set on the client side too (R21): the kernel
 # gives up on a dead peer after 5 s, and a transaction left idle is ended by the server.
 
+LIMITS = (
+    f"lock_timeout={env.int('DB_LOCK_TIMEOUT_MS', default=2000)}",
+    f"statement_timeout={env.int('DB_STATEMENT_TIMEOUT_MS', default=30000)}",
+    f"idle_in_transaction_session_timeout={env.int('DB_IDLE_TIMEOUT_MS', default=60000)}",
+)
+# Behind PgBouncer a session is not ours: it takes no `options`, so limits belong to the role
+# (docs/operations.md), and a cursor does not outlive its transaction.
+POOLED = env.bool("DB_POOLED", default=False)
 DATABASE = env.db_url_config(env("DATABASE_URL", default="") or embedded.database_url())
 DATABASES = {
     "default": DATABASE
@@ -127,6 +135,7 @@ DATABASES = {
         "CONN_MAX_AGE": 60,
         "CONN_HEALTH_CHECKS": True,
         "ATOMIC_REQUESTS": False,
+        "DISABLE_SERVER_SIDE_CURSORS": POOLED,
         "OPTIONS": {
             "connect_timeout": 5,
             "keepalives": 1,
@@ -135,13 +144,8 @@ DATABASES = {
             "keepalives_count": 3,
             "tcp_user_timeout": 5000,
             "server_side_binding": True,
-            "options": (
-                f"-c lock_timeout={env.int('DB_LOCK_TIMEOUT_MS', default=2000)}"
-                f" -c statement_timeout={env.int('DB_STATEMENT_TIMEOUT_MS', default=30000)}"
-                f" -c idle_in_transaction_session_timeout="
-                f"{env.int('DB_IDLE_TIMEOUT_MS', default=60000)}"
-            ),
         }
+        | ({} if POOLED else {"options": " ".join(f"-c {limit}" for limit in LIMITS)})
         | DATABASE.get("OPTIONS", {}),  # what the address says, such as sslmode
     }
 }

@@ -1,4 +1,9 @@
+import os
 import re
+import subprocess
+import sys
+
+import pytest
 
 from crm_billing.embedded import place
 
@@ -20,3 +25,20 @@ def test_env_example_changes_nothing_when_copied():
     lines = EXAMPLE.read_text().splitlines()
 
     assert [line for line in lines if line and not line.startswith("#")] == []
+
+
+@pytest.mark.parametrize(("pooled", "said"), [("0", "False True"), ("1", "True False")])
+def test_behind_a_pooler_no_session_is_taken_for_ours(pooled, said):
+    ask = (
+        "from django.conf import settings; told = settings.DATABASES['default'];"
+        "print(told['DISABLE_SERVER_SIDE_CURSORS'], 'lock_timeout' in str(told['OPTIONS']))"
+    )
+    answer = subprocess.run(
+        [sys.executable, "-c", ask],
+        cwd=place.CHECKOUT,
+        env=os.environ | {"DB_POOLED": pooled, "DJANGO_SETTINGS_MODULE": "tests.settings"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert answer.stdout.split() == said.split()
