@@ -29,7 +29,7 @@ def docs(request: HttpRequest) -> HttpResponse:
             _fields(schema, _json(answer)) for code, answer in answers if code.startswith("2")
         )
         operation["refusals"] = [code for code, _a in answers if not code.startswith("2")]
-    codes = sorted((EDGE_CODES | domain_codes(generator.endpoints)).items())
+    codes = sorted((EDGE_CODES | domain_codes(generator.endpoints or [])).items())
     return render(request, "api/docs.html", {"operations": operations, "codes": codes})
 
 
