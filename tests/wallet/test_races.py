@@ -23,7 +23,7 @@ from wallet.models import Adjustment, Hold, JournalEntry, SealBlock, WalletPolic
 pytestmark = pytest.mark.django_db(transaction=True)
 
 MANY = 40
-SQL_LOCKS = ("wallet_post", "wallet_spend")
+SQL_LOCKS = ("wallet_post_one", "wallet_post_many", "wallet_spend_one", "wallet_spend_many")
 
 
 def prove():
@@ -395,7 +395,7 @@ class TestPostMany:
     def test_without_locks_fail_but_each_moves_all_or_nothing(self):
         customers = [funded_customer("100.00") for _ in range(2)]
 
-        with without_locks("wallet_post"):
+        with without_locks("wallet_post_one", "wallet_post_many"):
             result = race(self.calls(customers))
 
         assert result.broken and result.lost and not result.of(DomainError)
