@@ -69,8 +69,12 @@ def customers_pages(browser: Browser, portal: Portal) -> None:
     shoot(owner.page, "topup")
     owner.open("/receipts/")
     owner.page.locator("main a[href^='/receipts/R']").first.click()
+    document = owner.page.locator("main a[href$='.pdf']").first
+    while not document.is_visible():  # a fresh demo's receipts are still being drawn
+        owner.page.wait_for_timeout(2000)
+        owner.page.reload()
     with owner.page.expect_download() as download:
-        owner.page.locator("main a[href$='.pdf']").first.click()
+        document.click()
     shoot_pdf(download.value.path().read_bytes(), "receipt")
 
     phone = Reader(browser, portal, locale="zh-CN", size=PHONE, sharp=True)
