@@ -404,7 +404,8 @@ class Life:
             return
         entry_id = Hold.objects.values_list("entry_id", flat=True).get(pk=hold.id)
         assert self.uses_of(entry_id) == uses
-        self.record(entry_id, hold.wallet, uses=uses)
+        made = self.record(entry_id, hold.wallet, uses=uses)
+        made.restores_for = timedelta(days=RESTORED_DAYS)
 
     def release(self, *, which, **_other):
         hold = self.some(self.holds, which)
