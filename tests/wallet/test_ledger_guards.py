@@ -248,6 +248,30 @@ class TestBalances:
         assert refused(f"UPDATE wallet_ledgeraccount SET {change} WHERE id = {account.pk}") == rule
 
 
+class TestAccounts:
+    @pytest.mark.parametrize(
+        ("kind", "sign", "currency", "customer", "rule"),
+        [
+            ("PRINCIPAL", -1, "CNY", False, "wallet_account_customer_iff_customer_kind"),
+            ("SPENT", -1, "CNY", True, "wallet_account_customer_iff_customer_kind"),
+            ("BONUS", 1, "CNY", True, "wallet_account_credit_kinds_are_liabilities"),
+            ("SPENT", 2, "CNY", False, "wallet_account_credit_kinds_are_liabilities"),
+            ("SPENT", -1, "cny", False, "wallet_account_currency_is_iso"),
+            ("SPENT", -1, "CN", False, "wallet_account_currency_is_iso"),
+        ],
+    )
+    def test_are_opened_as_their_kind_demands(self, kind, sign, currency, customer, rule):
+        owner, cache = (open_customer().pk, 0) if customer else ("NULL", "NULL")
+        assert (
+            refused(
+                "INSERT INTO wallet_ledgeraccount (book, code, kind, currency, sign, customer_id,"
+                " balance_minor, held_minor, minimum_minor, version) VALUES ('WALLET', 'other',"
+                f" '{kind}', '{currency}', {sign}, {owner}, {cache}, {cache}, {cache}, {cache})"
+            )
+            == rule
+        )
+
+
 class TestLots:
     @pytest.mark.parametrize(
         ("change", "rule"),
