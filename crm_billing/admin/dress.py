@@ -17,6 +17,7 @@ WIDGETS: list[tuple[type[forms.Widget], type[forms.Widget]]] = [
     (forms.EmailInput, widgets.UnfoldAdminEmailInputWidget),
     (forms.FileInput, widgets.UnfoldAdminFileFieldWidget),
     (forms.DateInput, widgets.UnfoldAdminTextInputWidget),
+    (forms.NumberInput, widgets.UnfoldAdminIntegerFieldWidget),
     (forms.TextInput, widgets.UnfoldAdminTextInputWidget),
 ]
 

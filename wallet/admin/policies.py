@@ -276,12 +276,13 @@ class WalletPolicyAdmin(ReadOnlyAdmin):
         )
         if policy is not None:
             form.mark_seen()
-            text = _("Beside stands what changes. Publish it, or change the terms and look again.")
+            text = _("Below stands what changes. Publish it, or change the terms and look again.")
         context = {
             "title": _("Publish new rules"),
             "text": text,
             "form": form,
             "parts": [changes(policy)] if policy is not None else [],
+            "stacked": True,
             "submit": _("Publish") if policy is not None else _("Look at what changes"),
             "back": reverse("admin:wallet_walletpolicy_changelist"),
             "media": self.media + form.media,
