@@ -176,6 +176,7 @@ def _debt_entry(place):
 
     accounts = list(LedgerAccount.objects.filter(kind="DEBT").values_list("pk", flat=True))
     system, serial = chart.system("SUSPENSE", "CNY").pk, iter(range(place, 10**9))
+    debit, credit = cny(100), cny(-100)
 
     def entry():
         account = accounts[next(serial) % len(accounts)]
@@ -183,7 +184,7 @@ def _debt_entry(place):
             reference=f"bench:{uuid.uuid4()}",
             kind="TRANSFER",
             description="Benchmark",
-            postings={account: cny(100), system: cny(-100)},
+            postings={account: debit, system: credit},
             occurred_at=timezone.now(),
         )
 
@@ -209,12 +210,12 @@ def _spender(choose):
     from wallet import spending
 
     customers = list(Customer.objects.order_by("pk"))
-    serial = iter(range(10**9))
+    serial, amount = iter(range(10**9)), cny(1)
 
     def call():
         spending.spend(
             customer=customers[choose(next(serial)) % len(customers)],
-            amount=cny(1),
+            amount=amount,
             reference=str(uuid.uuid4()),
             description="Benchmark",
             at=timezone.now(),

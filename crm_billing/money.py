@@ -72,20 +72,22 @@ def to_minor(money: Money) -> int:
 
     raises InexactMoney: the amount is finer than a minor unit, not finite or past bigint.
     """
-    # Fractions are exact; Decimal arithmetic would round at the context's 28 digits.
     if not money.amount.is_finite():
         raise InexactMoney(gettext("An amount must be a number."))
     if money.amount.adjusted() > 30:
         raise InexactMoney(gettext("The amount is too large."))
-    minor = Fraction(money.amount) * 10 ** exponent(money.currency.code)
-    if minor.denominator != 1:
+    # a ratio is exact; Decimal arithmetic would round at the context's 28 digits
+    tiny = money.amount.adjusted() < -30
+    whole, parts = (0, 1) if tiny else money.amount.as_integer_ratio()
+    minor, rest = divmod(whole * 10 ** exponent(money.currency.code), parts)
+    if rest or (tiny and money.amount):
         raise InexactMoney(
             gettext("%(currency)s has no amounts finer than %(smallest)s.")
             % {"currency": money.currency.code, "smallest": _smallest(money.currency.code)}
         )
-    if abs(minor.numerator) > LARGEST_MINOR:
+    if abs(minor) > LARGEST_MINOR:
         raise InexactMoney(gettext("The amount is too large."))
-    return minor.numerator
+    return minor
 
 
 def from_minor(minor: int, currency: str) -> Money:
@@ -93,8 +95,7 @@ def from_minor(minor: int, currency: str) -> Money:
     Return `minor` whole minor units as Money with exactly the currency's decimal places.
     """
     places = exponent(currency)
-    sign, digits = (1 if minor < 0 else 0), tuple(map(int, str(abs(minor))))
-    return Money(Decimal((sign, digits, -places)), currency, decimal_places=places)
+    return Money(Decimal(f"{minor}E-{places}"), currency, decimal_places=places)
 
 
 def rounded(minor: Fraction, currency: str) -> Money:
