@@ -56,6 +56,7 @@ ACTS: dict[str, frozenset[str]] = {
             "wallet.resolve_case",
             "wallet.lift_freeze",
             "wallet.add_walletpolicy",
+            "packages.publish_package",
             "crm_billing.unpark_outbox",
             "django_celery_beat.view_periodictask",
         }

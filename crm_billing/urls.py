@@ -17,6 +17,7 @@ urlpatterns = [
     path("account/", include("allauth.urls")),
     path("", include("accounts.urls")),
     path("", include("wallet.urls")),
+    path("", include("packages.urls")),
     path("", include("reports.urls")),
     path("api/v1/", include("crm_billing.api_urls")),
 ]

@@ -47,6 +47,13 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
             ],
         },
         {
+            "title": _("Packages"),
+            "items": [
+                _entry(_("Packages"), "inventory_2", "packages_package"),
+                _entry(_("Prices"), "sell", "packages_priceversion"),
+            ],
+        },
+        {
             "title": _("Money"),
             "items": [
                 _entry(_("Journal"), "menu_book", "wallet_journalentry"),

@@ -11,15 +11,15 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connection
 from django.utils import timezone
 
-from crm_billing.demo import cast, history, people
+from crm_billing.demo import cast, history, people, shelf
 from wallet.models import JournalEntry
 
 
 class Command(BaseCommand):
     help = (
         "Make demo data through the ordinary commands, with past dates: customers, people who can"
-        " sign in, top-ups, bonuses, charges, holds, corrections, open cases. Made once; running"
-        " it again changes nothing."
+        " sign in, packages, top-ups, bonuses, charges, holds, corrections, open cases. Made once;"
+        " running it again changes nothing."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -43,8 +43,10 @@ class Command(BaseCommand):
             say("The demo data are there already; nothing was changed.")
             return
         began, until = time.monotonic(), timezone.now()
-        opened = people.enter(customers, at=until - timedelta(days=round(months * 30.4) + 1))
+        since = until - timedelta(days=round(months * 30.4) + 1)
+        opened = people.enter(customers, at=since)
         people.tell()
+        shelf.fill(opened[0], at=since, by=people.staff("admin"))
         before = JournalEntry.objects.count()
         with in_a_hurry():
             history.write(

@@ -1,0 +1,242 @@
+"""
+Prices: every version to read, a new one to begin after a look at what changes and for whom.
+"""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import URLPattern, path
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from unfold.decorators import display
+
+from accounts.http import StaffRequest
+from accounts.staff import fresh_proof_required
+from crm_billing.admin import (
+    NOTHING,
+    Button,
+    Command,
+    Comparison,
+    DressedForm,
+    Facts,
+    Part,
+    ReadOnlyAdmin,
+    address,
+    amount,
+    attempt,
+    link,
+    page,
+    stamp,
+)
+from packages import catalogue, wording
+from packages.admin import shown
+from packages.admin.packages import affected_table
+from packages.admin.price_form import PriceForm
+from packages.catalogue import PUBLISH, Preview
+from packages.models import Package, PriceVersion
+
+
+class EndForm(DressedForm, forms.Form):
+    """
+    When the sale of a price ends.
+    """
+
+    valid_to = forms.DateTimeField(
+        label=gettext_lazy("Valid to"),
+        required=False,
+        help_text=gettext_lazy("Empty: it ends now."),
+        widget=forms.DateTimeInput(attrs={"type": "datetime-local"}),
+    )
+
+
+def end(request: StaffRequest, version: PriceVersion, cleaned: dict) -> str:
+    now = timezone.now()
+    catalogue.end(
+        price_version_id=version.pk, valid_to=cleaned["valid_to"] or now, at=now, by=request.user
+    )
+    return _("The end of the price is decided.")
+
+
+def changes(seen: Preview, customer: Any) -> list[Part]:
+    """
+    Show a price that is not yet written beside the one it follows, and whom it concerns.
+    """
+    before = PriceVersion.objects.whole().get(pk=seen.before.pk) if seen.before else None
+    return [
+        Comparison(
+            title=_("What changes"),
+            left=_("Until then (%(version)s)") % {"version": before} if before else NOTHING,
+            right=_("New price"),
+            rows=[
+                (
+                    _("Valid from"),
+                    stamp(before.valid_from) if before else NOTHING,
+                    stamp(seen.valid_from),
+                ),
+                (
+                    _("Only for"),
+                    (before.customer or _("everybody")) if before else NOTHING,
+                    customer or _("everybody"),
+                ),
+                *shown.compared(before.terms if before else None, seen.after),
+            ],
+        ),
+        affected_table(seen.affected),
+    ]
+
+
+@admin.register(PriceVersion)
+class PriceVersionAdmin(ReadOnlyAdmin):
+    list_display = ["__str__", "title", "term", "fixed", "only_for", "since", "until"]
+    list_filter = ["package", "interval", "currency"]
+    search_fields = ["=package__code", "package__name", "=customer__number", "customer__name"]
+    ordering = ["package__position", "package_id", "-number"]
+    commands = [
+        Command(
+            name="end",
+            label=gettext_lazy("End this price"),
+            permission=PUBLISH,
+            run=end,
+            form=EndForm,
+            text=gettext_lazy(
+                "The price is no longer sold and none follows it. Whoever has bought it keeps it. "
+                "To change a price, begin a new one instead."
+            ),
+            icon="ban",
+            dangerous=True,
+            quiet=True,
+            fits=lambda request, version: bool(version.published_at and not version.valid_to),
+            guard=fresh_proof_required,
+        )
+    ]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[PriceVersion]:
+        return PriceVersion.objects.whole()
+
+    def get_urls(self) -> list[URLPattern]:
+        reprice = path(
+            "<int:object_id>/reprice/",
+            self.admin_site.admin_view(self.reprice),
+            name="packages_priceversion_reprice",
+        )
+        return [reprice, *super().get_urls()]
+
+    @display(description=gettext_lazy("package"))
+    def title(self, version: PriceVersion):
+        return version.package.called
+
+    @display(description=gettext_lazy("term"), ordering="interval")
+    def term(self, version: PriceVersion):
+        return str(wording.TERM[version.interval])
+
+    @display(description=gettext_lazy("fixed part"))
+    def fixed(self, version: PriceVersion):
+        return amount(shown.headline(version.terms))
+
+    @display(description=gettext_lazy("only for"))
+    def only_for(self, version: PriceVersion):
+        return version.customer or NOTHING
+
+    @display(description=gettext_lazy("valid from"), ordering="valid_from")
+    def since(self, version: PriceVersion):
+        return stamp(version.valid_from)
+
+    @display(description=gettext_lazy("valid to"), ordering="valid_to")
+    def until(self, version: PriceVersion):
+        return stamp(version.valid_to)
+
+    def parts(self, request: HttpRequest, version: PriceVersion) -> list[Part]:
+        terms = version.terms
+        return [
+            Facts(
+                title=_("Price"),
+                rows=[
+                    (_("Package"), link(version.package)),
+                    (_("Version"), str(version.number)),
+                    (_("Term"), str(wording.TERM[version.interval])),
+                    (_("Currency"), version.currency),
+                    (_("Only for"), link(version.customer) if version.customer else _("everybody")),
+                    (_("Days of trial"), str(terms.trial_days)),
+                    (_("Charging terms"), version.terms_version),
+                    *shown.offer_facts(terms),
+                ],
+            ),
+            Facts(
+                title=_("When it is sold"),
+                rows=[
+                    (_("Valid from"), stamp(version.valid_from)),
+                    (_("Valid to"), stamp(version.valid_to)),
+                    (_("Published"), stamp(version.published_at)),
+                    (_("Published by"), link(version.published_by)),
+                    (_("End decided"), stamp(version.closed_at)),
+                    (_("Ended by"), link(version.closed_by)),
+                ],
+            ),
+            shown.components_table(_("What it is made of"), terms),
+        ]
+
+    def buttons(self, request: HttpRequest, version: PriceVersion) -> list[Button]:
+        offered = super().buttons(request, version)
+        on_sale = version.package.state == Package.State.PUBLISHED
+        if on_sale and request.user.has_perm(PUBLISH):
+            url = address(version, "reprice")
+            offered.insert(0, Button(label=_("New price like this"), url=url, icon="copy"))
+        return offered
+
+    def reprice(self, request: HttpRequest, object_id: int) -> HttpResponse:
+        if not (self.has_view_permission(request) and request.user.has_perm(PUBLISH)):
+            raise PermissionDenied
+        return fresh_proof_required(self._reprice)(request, object_id)
+
+    def _reprice(self, request: StaffRequest, object_id: int) -> HttpResponse:
+        """
+        Take new terms of the same shape, show what they change, and begin what was shown.
+        """
+        like = self.get_object(request, str(object_id))
+        if like is None:
+            return self._get_obj_does_not_exist_redirect(request, self.opts, str(object_id))
+        posted = request.method == "POST"
+        form = PriceForm(request.POST if posted else None, like=like)
+
+        def run(request: StaffRequest, row: PriceVersion, cleaned: dict) -> Any:
+            now = timezone.now()
+            act: Any = catalogue.reprice if form.was_seen else catalogue.preview_reprice
+            return act(
+                package_id=row.package_id,
+                terms=form.terms,
+                valid_from=cleaned["valid_from"] or now,
+                customer=cleaned["customer"],
+                at=now,
+                by=request.user,
+            )
+
+        done = attempt(request, form, like, run) if posted else None
+        if isinstance(done, PriceVersion):
+            messages.success(request, _("The new price is decided."))
+            return redirect(address(done))
+        text = _(
+            "A price never changes: a new version begins, and whoever has bought keeps theirs."
+        )
+        if done is not None:
+            form.mark_seen()
+            text = _("Below stands what changes. Publish it, or change the price and look again.")
+        context = {
+            "title": _("New price for %(package)s") % {"package": like.package.called},
+            "original": like,
+            "object_id": like.pk,
+            "text": text,
+            "form": form,
+            "parts": changes(done, form.cleaned_data["customer"]) if done is not None else [],
+            "stacked": True,
+            "submit": _("Publish") if done is not None else _("Look at what changes"),
+            "back": address(like),
+            "media": self.media + form.media,
+            "status": 422 if posted and done is None else 200,
+        }
+        return page(self, request, "admin/command.html", context)

@@ -1,0 +1,352 @@
+"""
+Commands about what is on sale. Drafts change; what is published is replaced by a new version.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import structlog
+from django.db import transaction
+from django.db.models import Q
+from django.utils.translation import gettext as _
+
+from accounts.customers import NotAllowed
+from accounts.models import Customer, User
+from crm_billing.errors import DomainError
+from packages import drafting
+from packages.models import Package, PriceVersion
+from packages.terms import Terms
+
+log = structlog.get_logger(__name__)
+
+PUBLISH = "packages.publish_package"
+
+
+class NotADraft(DomainError):
+    """
+    The package has been published; a new price is a new version.
+    """
+
+    code = "package_not_a_draft"
+
+
+class NotOnSale(DomainError):
+    """
+    The package is not published, or retired.
+    """
+
+    code = "package_not_on_sale"
+
+
+class PriceTaken(DomainError):
+    """
+    Another price begins then or later, or the end is decided already.
+    """
+
+    code = "price_taken"
+
+
+class BadMoment(DomainError):
+    """
+    A price would begin or end in the past.
+    """
+
+    code = "bad_moment"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """
+    How a package presents itself, in Chinese and in English.
+    """
+
+    code: str
+    kind: str
+    name: str
+    name_en: str
+    summary: str = ""
+    summary_en: str = ""
+    position: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Affected:
+    """
+    One group of people that a change concerns, and how many they are.
+    """
+
+    who: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preview:
+    """
+    What a new price would change. before: the version it follows, None for the first.
+    """
+
+    package: Package
+    before: PriceVersion | None
+    after: Terms
+    valid_from: datetime
+    affected: list[Affected]
+
+
+@transaction.atomic
+def draft(*, facts: Facts, prices: Sequence[Terms], at: datetime, by: User | None) -> Package:
+    """
+    Write a package that nobody sees yet, or write it anew while it is a draft.
+
+    by: staff with `packages.publish_package`, None for the house itself.
+    raises NotAllowed: as it says.
+    raises NotADraft: a package with this code has been published.
+    raises BadPrice, BadTiers: the prices contradict themselves or each other.
+    raises ValidationError: a name or the code is malformed.
+    """
+    _require_right(by)
+    package = Package.objects.select_for_update(no_key=True).filter(code=facts.code).first()
+    if package is None:
+        package = Package(code=facts.code, created_at=at, created_by=by)
+    elif package.state != Package.State.DRAFT:
+        raise NotADraft(_("This package has been published and does not change."), code=facts.code)
+    for name in Facts.__dataclass_fields__:
+        setattr(package, name, getattr(facts, name))
+    package.full_clean()
+    package.save()
+    for terms in prices:
+        drafting.check(package.kind, terms)
+    scopes = [(one.currency, one.interval) for one in prices]
+    if len(set(scopes)) < len(scopes):
+        raise drafting.BadPrice(_("A package has one price for each currency and term."))
+    package.prices.all().delete()
+    for terms in prices:
+        drafting.write(package, terms, at=at)
+    return package
+
+
+@transaction.atomic
+def publish(*, package_id: int, at: datetime, by: User | None) -> Package:
+    """
+    Put a draft on sale, with all its prices, from now on.
+
+    raises NotAllowed: as `draft`.
+    raises NotADraft: it has been published before.
+    raises BadPrice: it has no price.
+    """
+    _require_right(by)
+    package = _lock(package_id)
+    if package.state != Package.State.DRAFT:
+        raise NotADraft(_("This package has been published before."), code=package.code)
+    prices = list(package.prices.all())
+    if not prices:
+        raise drafting.BadPrice(_("A package needs a price before it is published."))
+    package.state = Package.State.PUBLISHED
+    package.published_at, package.published_by = at, by
+    package.save(update_fields=["state", "published_at", "published_by"])
+    for version in prices:
+        _open(version, valid_from=at, at=at, by=by)
+    log.info("package.published", code=package.code, prices=len(prices), by=by and by.pk)
+    return package
+
+
+def preview_reprice(
+    *,
+    package_id: int,
+    terms: Terms,
+    valid_from: datetime,
+    at: datetime,
+    by: User | None,
+    customer: Customer | None = None,
+) -> Preview:
+    """
+    Refuse what `reprice` would refuse; tell what it would replace and whom it concerns.
+
+    raises: as `reprice`.
+    """
+    _require_right(by)
+    package = Package.objects.get(pk=package_id)
+    if package.state != Package.State.PUBLISHED:
+        raise NotOnSale(_("Only what is on sale gets a new price."), code=package.code)
+    if valid_from < at:
+        raise BadMoment(_("A price begins now or later, never in the past."), field="valid_from")
+    drafting.check(package.kind, terms)
+    if customer is not None and customer.currency != terms.currency:
+        raise drafting.BadPrice(
+            _("This customer pays in %(currency)s.") % {"currency": customer.currency},
+            field="customer",
+        )
+    before = _followed(package, terms, customer, valid_from)
+    if before is not None and PriceVersion.objects.whole().get(pk=before.pk).terms == terms:
+        raise drafting.BadPrice(_("These are the terms in force then; nothing would change."))
+    return Preview(
+        package=package,
+        before=before,
+        after=terms,
+        valid_from=valid_from,
+        affected=_affected(package, terms, customer, at),
+    )
+
+
+@transaction.atomic
+def reprice(
+    *,
+    package_id: int,
+    terms: Terms,
+    valid_from: datetime,
+    at: datetime,
+    by: User | None,
+    customer: Customer | None = None,
+) -> PriceVersion:
+    """
+    Begin a new price; the one it follows ends at the same moment. Who has bought that one keeps it.
+
+    The first price for a term, a currency or a customer follows none.
+
+    valid_from: now or later.
+    customer: the one it is for; None for everybody.
+    raises NotAllowed: as `draft`.
+    raises NotOnSale: the package is a draft, or retired.
+    raises BadMoment: it would begin in the past.
+    raises BadPrice, BadTiers: the terms contradict themselves, or change nothing.
+    raises PriceTaken: a price begins then or later already, or the end of this one is decided.
+    """
+    _lock(package_id)
+    seen = preview_reprice(
+        package_id=package_id, terms=terms, valid_from=valid_from, at=at, by=by, customer=customer
+    )
+    if seen.before is not None:
+        _close(seen.before, valid_to=valid_from, at=at, by=by)
+    version = drafting.write(seen.package, terms, at=at, customer=customer)
+    _open(version, valid_from=valid_from, at=at, by=by)
+    log.info("package.repriced", code=seen.package.code, version=version.number, by=by and by.pk)
+    return version
+
+
+@transaction.atomic
+def end(
+    *, price_version_id: int, valid_to: datetime, at: datetime, by: User | None
+) -> PriceVersion:
+    """
+    Decide when the sale of a price ends without another one following, as of a customer's own.
+
+    raises NotAllowed: as `draft`.
+    raises NotOnSale: it has not been published.
+    raises BadMoment: it would end in the past.
+    raises PriceTaken: its end is decided already.
+    """
+    _require_right(by)
+    version = PriceVersion.objects.select_related("package").get(pk=price_version_id)
+    _lock(version.package_id)
+    version.refresh_from_db()
+    if version.published_at is None:
+        raise NotOnSale(_("This price has not been published."), number=version.number)
+    if valid_to < at:
+        raise BadMoment(_("A price ends now or later, never in the past."), field="valid_to")
+    if version.valid_to is not None:
+        raise PriceTaken(_("The end of this price is decided already."), field="valid_to")
+    _close(version, valid_to=max(valid_to, version.valid_from or at), at=at, by=by)
+    return version
+
+
+@transaction.atomic
+def retire(*, package_id: int, at: datetime, by: User | None) -> Package:
+    """
+    Take a package off sale at once, for good. Who has bought it keeps it.
+
+    raises NotAllowed: as `draft`.
+    raises NotOnSale: it is a draft, or retired.
+    """
+    _require_right(by)
+    package = _lock(package_id)
+    if package.state != Package.State.PUBLISHED:
+        raise NotOnSale(_("Only what is on sale can be retired."), code=package.code)
+    for version in package.prices.filter(valid_to=None, published_at__isnull=False):
+        _close(version, valid_to=max(at, version.valid_from or at), at=at, by=by)
+    package.state = Package.State.RETIRED
+    package.retired_at, package.retired_by = at, by
+    package.save(update_fields=["state", "retired_at", "retired_by"])
+    log.info("package.retired", code=package.code, by=by and by.pk)
+    return package
+
+
+def affected_by_retiring(package: Package, *, at: datetime) -> list[Affected]:
+    """
+    Return who would no longer find a package.
+    """
+    open_now = package.prices.on_sale(at)
+    public = open_now.filter(customer=None).values_list("currency", flat=True)
+    shown = Customer.objects.filter(status=Customer.Status.ACTIVE, currency__in=set(public))
+    return [
+        Affected(_("active customers who see it on their page of packages"), shown.count()),
+        Affected(
+            _("customers with a price of their own for it"),
+            open_now.exclude(customer=None).values("customer").distinct().count(),
+        ),
+    ]
+
+
+def _affected(
+    package: Package, terms: Terms, customer: Customer | None, at: datetime
+) -> list[Affected]:
+    if customer is not None:
+        return [Affected(_("the customer the price is for"), 1)]
+    own = PriceVersion.objects.on_sale(at).filter(
+        package=package, currency=terms.currency, interval=terms.interval, customer__isnull=False
+    )
+    keeping = own.values("customer")
+    shown = Customer.objects.filter(status=Customer.Status.ACTIVE, currency=terms.currency)
+    return [
+        Affected(
+            _("active customers who see the new price"), shown.exclude(pk__in=keeping).count()
+        ),
+        Affected(_("customers who keep a price of their own"), keeping.distinct().count()),
+    ]
+
+
+def _followed(
+    package: Package, terms: Terms, customer: Customer | None, valid_from: datetime
+) -> PriceVersion | None:
+    """
+    Return the version in force when a new one begins.
+
+    raises PriceTaken: a version begins then or later, or the end of this one is decided.
+    """
+    same = PriceVersion.objects.filter(
+        package=package,
+        currency=terms.currency,
+        interval=terms.interval,
+        customer=customer,
+        published_at__isnull=False,
+    )
+    still = same.filter(Q(valid_to=None) | Q(valid_to__gt=valid_from)).order_by("valid_from")
+    taken = still.filter(Q(valid_from__gte=valid_from) | Q(valid_to__isnull=False)).first()
+    if taken is not None:
+        raise PriceTaken(
+            _("Version %(number)s is decided for then already.") % {"number": taken.number},
+            field="valid_from",
+            number=taken.number,
+        )
+    return still.first()
+
+
+def _open(version: PriceVersion, *, valid_from: datetime, at: datetime, by: User | None) -> None:
+    version.valid_from, version.published_at, version.published_by = valid_from, at, by
+    version.save(update_fields=["valid_from", "published_at", "published_by"])
+
+
+def _close(version: PriceVersion, *, valid_to: datetime, at: datetime, by: User | None) -> None:
+    version.valid_to, version.closed_at, version.closed_by = valid_to, at, by
+    version.save(update_fields=["valid_to", "closed_at", "closed_by"])
+
+
+def _lock(package_id: int) -> Package:
+    """
+    Lock a package until the transaction ends: whoever changes what it costs waits here.
+    """
+    return Package.objects.select_for_update(no_key=True).get(pk=package_id)
+
+
+def _require_right(by: User | None) -> None:
+    if by is not None and not (by.is_active and by.is_staff and by.has_perm(PUBLISH)):
+        raise NotAllowed(_("You may not do this."), permission=PUBLISH)

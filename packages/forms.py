@@ -1,0 +1,93 @@
+from decimal import Decimal
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext as _
+from djmoney.money import Money
+
+from crm_billing import money
+from packages import wording
+from packages.queries import Offered
+from packages.quotes import Quote, Turnover, Used, price
+from packages.terms import METERED, PERCENTAGE, SEAT, Terms
+
+MOST_SEATS = 100_000
+MOST_USED = 1_000_000_000
+
+
+class CalculatorForm(forms.Form):
+    """
+    Seats and expected use of a month; lives in the address. What is not said is what is included.
+    """
+
+    def __init__(self, asked: Any, *, offered: Offered, wish: str) -> None:
+        self.version = offered.price(asked.get("term") or wish)
+        self.terms: Terms = self.version.terms
+        term = forms.ChoiceField(
+            label=_("Term"),
+            choices=[(code, str(wording.TERM[code])) for code in offered.prices],
+            widget=forms.RadioSelect,
+            required=len(offered.prices) > 1,
+        )
+        extra: dict[str, forms.Field] = {"term": term}
+        begins: dict[str, Any] = {"term": self.terms.interval}
+        for one in self.terms.of_kind(SEAT):
+            extra["seats"] = _quantity(one.called, MOST_SEATS)
+            begins["seats"] = max(int(one.included), 1)
+        for one in self.terms.of_kind(METERED):
+            label = _("%(what)s a month") % {"what": one.called}
+            extra[f"use-{one.code}"] = _quantity(label, MOST_USED)
+            begins[f"use-{one.code}"] = int(one.included / self.terms.months)
+        for one in self.terms.of_kind(PERCENTAGE):
+            extra[f"count-{one.code}"] = _quantity(_("Transactions a month"), MOST_USED)
+            extra[f"value-{one.code}"] = forms.CharField(
+                label=_("Average value of a transaction"),
+                max_length=20,
+                widget=forms.TextInput(attrs={"inputmode": "decimal", "autocomplete": "off"}),
+            )
+            begins |= {f"count-{one.code}": 100, f"value-{one.code}": "100"}
+        said = {name: asked[name] for name in extra if name in asked}
+        super().__init__(begins | said | {"term": self.terms.interval})
+        self.fields |= extra
+        if len(offered.prices) < 2:
+            self.fields["term"].widget = forms.HiddenInput()
+
+    @property
+    def asks_for_use(self) -> bool:
+        return len(self.fields) > 1
+
+    def quote(self) -> Quote | None:
+        """
+        Return what a term costs with what was entered, None when that is nonsense.
+        """
+        if not self.is_valid():
+            return None
+        said, months = self.cleaned_data, self.terms.months
+        used: dict[str, Used] = {}
+        for one in self.terms.of_kind(METERED):
+            used[one.code] = Decimal(said[f"use-{one.code}"]) * months
+        for one in self.terms.of_kind(PERCENTAGE):
+            value = Money(said[f"value-{one.code}"].amount, self.terms.currency)
+            used[one.code] = [Turnover(value, said[f"count-{one.code}"] * months)]
+        return price(self.terms, seats=said.get("seats", 0), usage=used)
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or self.cleaned_data
+        for name in [name for name in cleaned if name.startswith("value-")]:
+            try:
+                cleaned[name] = money.parse(cleaned[name], self.terms.currency)
+            except money.BadAmount as refusal:
+                self.add_error(name, str(refusal))
+            else:
+                if cleaned[name].amount < 0:
+                    self.add_error(name, _("Enter zero or more."))
+        return cleaned
+
+
+def _quantity(label: str, most: int) -> forms.IntegerField:
+    return forms.IntegerField(
+        label=label,
+        min_value=0,
+        max_value=most,
+        widget=forms.NumberInput(attrs={"inputmode": "numeric"}),
+    )

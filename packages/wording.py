@@ -1,0 +1,260 @@
+"""
+Prices and the way they are charged, in plain words. The text customers agree to is `charging`;
+whoever changes what it says gives `drafting.TERMS_VERSION` a new name.
+"""
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+from djmoney.money import Money
+
+from crm_billing.templatetags.ui import money
+from packages.quotes import Bound, Line, Share
+from packages.rating import PACKAGE, VOLUME, Step
+from packages.terms import COUNTED, FEATURE, METERED, NO_TERM, ONE_OFF, SEAT, Component, Terms, Tier
+
+NOTICE_DAYS = 5  # renewal.notice_days: before each renewal (D§6.2)
+PRICE_NOTICE_DAYS = 30  # renewal.price_increase_notice_days: before a dearer price, with consent
+
+PER_TERM = {
+    NO_TERM: gettext_lazy("%(amount)s once"),
+    "month": gettext_lazy("%(amount)s a month"),
+    "quarter": gettext_lazy("%(amount)s a quarter"),
+    "half_year": gettext_lazy("%(amount)s a half-year"),
+    "year": gettext_lazy("%(amount)s a year"),
+}
+TERM = {
+    NO_TERM: gettext_lazy("Once"),
+    "month": gettext_lazy("Monthly"),
+    "quarter": gettext_lazy("Quarterly"),
+    "half_year": gettext_lazy("Half-yearly"),
+    "year": gettext_lazy("Yearly"),
+}
+EACH = {
+    "month": gettext_lazy("each month"),
+    "quarter": gettext_lazy("each quarter"),
+    "half_year": gettext_lazy("each half-year"),
+    "year": gettext_lazy("each year"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """
+    One answer to what people ask before they agree to be charged.
+    """
+
+    title: str
+    text: str
+    icon: str
+
+
+def number(value: Decimal | int) -> str:
+    """
+    Write a quantity: 10,000 or 0.5.
+    """
+    plain = Decimal(value)
+    if plain == plain.to_integral_value():
+        return f"{int(plain):,}"
+    return f"{plain.normalize():,f}"
+
+
+def per_term(amount: Money, interval: str) -> str:
+    return str(PER_TERM[interval]) % {"amount": money(amount)}
+
+
+def summed_up(one: Component, terms: Terms) -> str:
+    """
+    Say in a few words what a component gives and costs; the empty text: it is simply included.
+    """
+    if one.kind == FEATURE and one.amount is not None:
+        return per_term(one.amount, terms.interval) if one.amount.amount else ""
+    if one.kind == ONE_OFF and one.amount is not None:
+        return per_term(one.amount, NO_TERM)
+    if one.kind in COUNTED:
+        return _counted(one, terms)
+    if one.bps is not None:
+        return "; ".join(_share(one))
+    return per_term(one.amount, terms.interval) if one.amount is not None else ""
+
+
+def tiers(one: Component, currency: str) -> list[tuple[str, str, str]]:
+    """
+    Return a component's tiers as rows: from where to where, the price of a unit, the flat price.
+    """
+    rows, above = [], Decimal(0)
+    for tier in one.tiers:
+        ends = tier.get("up_to")
+        first = number(above + 1) if above == above.to_integral_value() else f"> {number(above)}"
+        reach = f"{first} – {number(Decimal(ends))}" if ends else f"{first} +"
+        flat = Decimal(tier.get("flat_price") or 0)
+        rows.append((reach, _unit_price(one, tier, currency), money(Money(flat, currency))))
+        above = Decimal(ends) if ends else above
+    return rows
+
+
+def has_flat_prices(one: Component) -> bool:
+    return any(Decimal(tier.get("flat_price") or 0) for tier in one.tiers)
+
+
+def ladder(one: Component) -> str:
+    """
+    Say how tiers are read, for prices that have several.
+    """
+    if one.model == VOLUME:
+        return _("All units cost what the step they end in says.")
+    if one.model == PACKAGE:
+        return _("Sold in packages of %(size)s; a package begun is a whole one.") % {
+            "size": number(one.package_size or 0)
+        }
+    return _("The units of each step cost what that step says.")
+
+
+def explained(line: Line, step: Step | Share | Bound) -> str:
+    """
+    Say how one step of a quote comes about.
+    """
+    currency = line.amount.currency.code
+    if isinstance(step, Share):
+        told = {"count": number(step.count), "value": money(step.value)}
+        if step.bounded:
+            fee = Decimal(step.fee.numerator) / Decimal(step.fee.denominator)
+            return _("%(count)s × %(fee)s, the bound for %(value)s") % {
+                **told,
+                "fee": money(Money(fee, currency)),
+            }
+        return _("%(count)s × %(value)s × %(percent)s %%") % {
+            **told,
+            "percent": percent(line.component.bps or 0),
+        }
+    if isinstance(step, Bound):
+        return _("least of a term") if step.exact > 0 else _("most of a term")
+    text = f"{number(step.units)} × {money(Money(step.unit_price, currency))}"
+    if step.flat_price:
+        text += f" + {money(Money(step.flat_price, currency))}"
+    return text
+
+
+def percent(bps: int) -> str:
+    """
+    Write basis points as per cent: 60 → 0.6.
+    """
+    return number(Decimal(bps).scaleb(-2))
+
+
+def charging(terms: Terms, *, zone: str) -> list[Rule]:
+    """
+    Say when a price is charged, how much, how it is announced and how to stop it.
+
+    zone: the customer's, in which the days of charges begin.
+    """
+    if terms.interval == NO_TERM:
+        return [
+            Rule(_("When"), _("Once, when you buy it. Nothing comes after it."), "calendar-event"),
+            _how_much(terms),
+        ]
+    each = str(EACH[terms.interval])
+    when = _(
+        "When you begin, and then %(each)s on the same day; where a month is shorter, on its last "
+        "day. Days begin at midnight in %(zone)s."
+    ) % {"each": each, "zone": zone}
+    if terms.trial_days:
+        when = (
+            ngettext(
+                "The first %(days)d day is a trial and costs nothing.",
+                "The first %(days)d days are a trial and cost nothing.",
+                terms.trial_days,
+            )
+            % {"days": terms.trial_days}
+            + " "
+            + _("It becomes a paid package only if you agree.")
+            + " "
+            + when
+        )
+    announced = _(
+        "At least %(days)s days before each renewal you get an e-mail and a message here, with the "
+        "day, the amount and the way to stop it. If it could not be sent, nothing is charged. A "
+        "higher price is announced %(longer)s days before, and holds for you only if you agree."
+    ) % {"days": NOTICE_DAYS, "longer": PRICE_NOTICE_DAYS}
+    stop = _(
+        "At any time, in two clicks. What you have paid for stays yours until the end of the term. "
+        "Renewal is off until you switch it on yourself, and a switch turns it off again."
+    )
+    return [
+        Rule(_("When"), when, "calendar-event"),
+        _how_much(terms),
+        Rule(_("How it is announced"), announced, "bell"),
+        Rule(_("How to stop"), stop, "ban"),
+    ]
+
+
+def _how_much(terms: Terms) -> Rule:
+    parts = [
+        _("%(price)s from your wallet, in the order in which credit is spent there.")
+        % {"price": per_term(terms.fixed, terms.interval)}
+        if terms.interval != NO_TERM
+        else _("The price shown, from your wallet, in the order in which credit is spent there.")
+    ]
+    if terms.of_kind(SEAT):
+        parts.append(_("Seats beyond the included ones are paid with it."))
+    if any(
+        one.hard_limit is None or one.hard_limit > one.included for one in terms.of_kind(METERED)
+    ):
+        parts.append(_("Usage beyond what is included is charged when the term ends."))
+    parts.append(_("When the balance is not enough, nothing is taken and we tell you."))
+    return Rule(_("How much"), " ".join(parts), "coins")
+
+
+def _counted(one: Component, terms: Terms) -> str:
+    unit = one.counted_in
+    included = f"{number(one.included)} {unit}".strip()
+    if one.hard_limit is not None and one.hard_limit <= one.included:
+        return _("%(included)s, no more") % {"included": included}
+    price = _cheapest_first(one, terms.currency)
+    text = (
+        _("%(included)s included, then %(price)s") % {"included": included, "price": price}
+        if one.included
+        else price
+    )
+    if one.hard_limit is not None:
+        text += "; " + _("%(limit)s at most") % {
+            "limit": f"{number(one.hard_limit)} {unit}".strip()
+        }
+    return text
+
+
+def _cheapest_first(one: Component, currency: str) -> str:
+    price = _unit_price(one, one.tiers[0], currency)
+    flat = Decimal(one.tiers[0].get("flat_price") or 0)
+    if flat:
+        price = f"{money(Money(flat, currency))} + {price}"
+    if len(one.tiers) > 1:
+        return _("%(price)s, less for more") % {"price": price} if _falls(one) else price
+    return price
+
+
+def _falls(one: Component) -> bool:
+    prices = [Decimal(tier.get("unit_price") or 0) for tier in one.tiers]
+    return prices == sorted(prices, reverse=True)
+
+
+def _unit_price(one: Component, tier: Tier, currency: str) -> str:
+    price = money(Money(Decimal(tier.get("unit_price") or 0), currency))
+    if one.model == PACKAGE:
+        return f"{price} / {number(one.package_size or 0)} {one.counted_in}".strip()
+    return _("%(price)s each") % {"price": price}
+
+
+def _share(one: Component) -> list[str]:
+    parts = [_("%(percent)s %% of each transaction") % {"percent": percent(one.bps or 0)}]
+    for bound, text in (
+        (one.least, _("at least %(amount)s each")),
+        (one.most, _("at most %(amount)s each")),
+        (one.period_least, _("at least %(amount)s a term")),
+        (one.period_most, _("at most %(amount)s a term")),
+    ):
+        if bound is not None:
+            parts.append(text % {"amount": money(bound)})
+    return parts
