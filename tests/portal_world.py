@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from accounts import api_keys, members, roles
 from accounts.models import ApiKey, Customer, Invitation, Member
+from packages import catalogue
 from reports.models import ReceiptDocument
 from tests.admin.world import keep_pdf
 from tests.factories import (
@@ -27,6 +28,7 @@ from tests.factories import (
     staff,
 )
 from tests.fake_gateway import Instrument
+from tests.packages import shelf
 from tests.wallet.topup_setting import deliver, submitted
 from wallet import holds, spending
 from wallet.models import Hold, JournalEntry, Receipt, TopUp
@@ -35,6 +37,7 @@ PEOPLE = ["OWNER", "FINANCE", "VIEWER", "OTHER", "STAFF", "ANONYMOUS"]
 PROGRAMS = ["FULL", "READING", "OTHER", "UNKNOWN", "NONE", "BROWSER"]
 # Words that stand on the customer's pages and may stand on nobody else's.
 NAME, PERSON, WORK, KEY = "Aurora Secret Ltd", "leaver@secret.example", "Secret seats", "Secret key"
+OWN_PRICE, OWN_PACKAGE = "¥4,321.09", "Secret Suite"
 
 
 @dataclass
@@ -68,6 +71,8 @@ class World:
             PERSON,
             WORK,
             KEY,
+            OWN_PRICE,
+            OWN_PACKAGE,
             self.customer.number,
             self.receipt.number,
             self.waiting.number,
@@ -87,6 +92,8 @@ class World:
             "accounts:revoke-api-key": [self.key.pk],
             "wallet:entry": [self.entry.pk],
             "wallet:gateway-callback": ["sandbox"],
+            "packages:package": ["secret"],
+            "packages:top-up": ["thousand"],
             "reports:receipt-detail": [self.receipt.number],
             "reports:receipt-pdf": [self.receipt.number],
             "reports:verify": [self.receipt.code],
@@ -128,6 +135,7 @@ class World:
             "accounts:invite-member": {"email": f"{uuid4().hex}@example.com", "role": "VIEWER"},
             "accounts:change-role": {"role": "OWNER"},
             "accounts:create-api-key": {"name": "Mine", "scopes": ["wallet:read"], "days": "30"},
+            "packages:top-up": {"gateway": "sandbox"},
             "wallet:topup-new": order,
             "wallet:topup-confirm": order | {"request_key": uuid4().hex},
         }.get(name, {})
@@ -182,6 +190,7 @@ def make(gateway: Instrument) -> World:
     invitation = members.invite(
         customer_id=customer.pk, email="invited@secret.example", role="VIEWER", at=now, by=owner
     )
+    sell(customer, now)
     other = fund(open_customer("Borealis Ltd", locale="en"), "100.00")
     tokens = {
         "FULL": key_of(customer)[1],
@@ -214,6 +223,22 @@ def make(gateway: Instrument) -> World:
     )
     assert ReceiptDocument.objects.filter(receipt=receipt).exists()
     return world
+
+
+def sell(customer: Customer, now: Any) -> None:
+    """
+    Put a plan and a top-up on sale; sell a package to this customer alone, at a price of its own.
+    """
+    before = now - timedelta(days=1)
+    shelf.published(code="pro", at=before)
+    shelf.published(shelf.offer(), code="thousand", kind="TOP_UP", at=before)
+    facts = shelf.facts("secret", name=OWN_PACKAGE, name_en=OWN_PACKAGE)
+    package = catalogue.draft(facts=facts, prices=[shelf.terms()], at=before, by=None)
+    catalogue.publish(package_id=package.pk, at=before, by=None)
+    public = package.prices.get()
+    own = shelf.terms(shelf.basic("4321.09"))
+    shelf.repriced(package, own, at=now, customer=customer)
+    catalogue.end(price_version_id=public.pk, valid_to=now, at=now, by=None)
 
 
 def key_of(customer: Customer, *scopes: str, name: str = "key") -> tuple[ApiKey, str]:

@@ -72,6 +72,10 @@ TABLE = {
     "wallet:topup-cancel":                 "post post no   gone gone login",
     "wallet:gateway-callback":             "signed signed signed signed signed signed",
 
+    "packages:package-list":               "page page page page welcome login",
+    "packages:package":                    "page page page gone welcome login",
+    "packages:top-up":                     "form form no   form welcome login",
+
     "reports:receipt-list":                "page page page page welcome login",
     "reports:receipt-detail":              "page page page gone gone login",
     "reports:receipt-pdf":                 "page page page gone gone login",
@@ -296,7 +300,7 @@ def test_programs_see_and_do_what_the_table_says(who, fake_gateway):
 def test_the_customers_own_people_do_read_what_strangers_may_not(fake_gateway):
     world = portal_world.make(fake_gateway)
     pages = ["wallet:activity", "accounts:member-list", "accounts:api-key-list"]
-    pages += ["wallet:topup-list", "reports:receipt-list"]
+    pages += ["wallet:topup-list", "reports:receipt-list", "packages:package-list"]
     client = world.browser("OWNER")
     read = "".join(content(client.get(world.address(name))) for name in pages)
     assert [secret for secret in world.secrets if secret not in read] == []

@@ -111,6 +111,15 @@ TABLE = {
     "wallet_freeze_check":                     "no    no    act   act   no",
     "wallet_freeze_lift":                      "no    no    ask   ask   no",
 
+    "packages_package_changelist":             "list  list  list  list  no",
+    "packages_package_change":                 "page  page  page  page  no",
+    "packages_package_publish":                "no    no    no    ask   no",
+    "packages_package_retire":                 "no    no    no    ask   no",
+    "packages_priceversion_changelist":        "list  list  list  list  no",
+    "packages_priceversion_change":            "page  page  page  page  no",
+    "packages_priceversion_end":               "no    no    no    ask   no",
+    "packages_priceversion_reprice":           "no    no    no    ask   no",
+
     "crm_billing_outbox_changelist":           "list  list  list  list  no",
     "crm_billing_outbox_change":               "page  page  page  page  no",
     "crm_billing_outbox_unpark":               "no    no    no    act   no",

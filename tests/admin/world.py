@@ -17,6 +17,7 @@ from accounts import api_keys, members, roles
 from accounts.models import ApiKey, Customer, Invitation, Member, User
 from crm_billing import outbox
 from crm_billing.models import Outbox
+from packages.models import Package, PriceVersion
 from reports.models import ReceiptDocument
 from tests.factories import (
     UserFactory,
@@ -29,6 +30,7 @@ from tests.factories import (
     staff,
 )
 from tests.fake_gateway import Instrument
+from tests.packages import shelf
 from tests.wallet.topup_setting import deliver, submitted
 from wallet import adjustments, holds, seal
 from wallet.models import (
@@ -93,6 +95,7 @@ def make(gateway: Instrument) -> World:
         at=now,
         expires_at=now + timedelta(days=1),
     )
+    package = shelf.published(at=now)
     rows: dict[type[Model], Model] = {
         Adjustment: adjustment,
         ApiKey: key_of(customer),
@@ -109,6 +112,8 @@ def make(gateway: Instrument) -> World:
         Lot: Lot.objects.earliest("pk"),
         Member: Member.objects.get(customer=customer, user=member_of(customer)),
         Outbox: park(),
+        Package: package,
+        PriceVersion: package.prices.get(),
         PaymentAttempt: waiting.attempts.get(),
         PeriodicTask: PeriodicTask.objects.create(
             name="seal",
