@@ -13,7 +13,7 @@ from djmoney.money import Money
 from crm_billing.money import exponent, from_minor, rounded, to_minor
 from packages import rating
 from packages.rating import Step
-from packages.terms import COUNTED, FIXED, ONE_OFF, PERCENTAGE, SEAT, Component, Terms
+from packages.terms import COUNTED, FIXED, METERED, ONE_OFF, PERCENTAGE, SEAT, Component, Terms
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,17 +76,23 @@ class Line:
     def is_once(self) -> bool:
         return self.component.kind == ONE_OFF
 
+    @property
+    def is_use(self) -> bool:
+        return self.component.kind in (METERED, PERCENTAGE)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quote:
     """
-    total: of the first term; each_term: what comes again with every term.
+    total: of the first term; each_term: what comes again with every term; at_start: of the first
+    term before anything is used.
     """
 
     terms: Terms
     lines: list[Line]
     total: Money
     each_term: Money
+    at_start: Money
 
     @property
     def per_month(self) -> Money:
@@ -111,6 +117,7 @@ def price(terms: Terms, *, seats: int = 1, usage: Mapping[str, Used] | None = No
         lines=lines,
         total=_sum(lines, terms.currency),
         each_term=_sum((one for one in lines if not one.is_once), terms.currency),
+        at_start=_sum((one for one in lines if not one.is_use), terms.currency),
     )
 
 

@@ -6,8 +6,8 @@ whoever changes what it says gives `drafting.TERMS_VERSION` a new name.
 from dataclasses import dataclass
 from decimal import Decimal
 
+from django.utils.translation import get_language, gettext_lazy, ngettext
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
 from djmoney.money import Money
 
 from crm_billing.templatetags.ui import money
@@ -76,7 +76,7 @@ def summed_up(one: Component, terms: Terms) -> str:
     if one.kind in COUNTED:
         return _counted(one, terms)
     if one.bps is not None:
-        return "; ".join(_share(one))
+        return _listed(_share(one))
     return per_term(one.amount, terms.interval) if one.amount is not None else ""
 
 
@@ -161,18 +161,12 @@ def charging(terms: Terms, *, zone: str) -> list[Rule]:
         "day. Days begin at midnight in %(zone)s."
     ) % {"each": each, "zone": zone}
     if terms.trial_days:
-        when = (
-            ngettext(
-                "The first %(days)d day is a trial and costs nothing.",
-                "The first %(days)d days are a trial and cost nothing.",
-                terms.trial_days,
-            )
-            % {"days": terms.trial_days}
-            + " "
-            + _("It becomes a paid package only if you agree.")
-            + " "
-            + when
-        )
+        trial = ngettext(
+            "The first %(days)d day is a trial and costs nothing.",
+            "The first %(days)d days are a trial and cost nothing.",
+            terms.trial_days,
+        ) % {"days": terms.trial_days}
+        when = _sentences([trial, _("It becomes a paid package only if you agree."), when])
     announced = _(
         "At least %(days)s days before each renewal you get an e-mail and a message here, with the "
         "day, the amount and the way to stop it. If it could not be sent, nothing is charged. A "
@@ -202,16 +196,22 @@ def _how_much(terms: Terms) -> Rule:
     if any(
         one.hard_limit is None or one.hard_limit > one.included for one in terms.of_kind(METERED)
     ):
-        parts.append(_("Usage beyond what is included is charged when the term ends."))
+        parts.append(
+            _(
+                "Usage beyond what is included happens only if you have allowed it, and is charged "
+                "when the term ends."
+            )
+        )
     parts.append(_("When the balance is not enough, nothing is taken and we tell you."))
-    return Rule(_("How much"), " ".join(parts), "coins")
+    return Rule(_("How much"), _sentences(parts), "coins")
 
 
 def _counted(one: Component, terms: Terms) -> str:
     unit = one.counted_in
     included = f"{number(one.included)} {unit}".strip()
     if one.hard_limit is not None and one.hard_limit <= one.included:
-        return _("%(included)s, no more") % {"included": included}
+        only = _("%(limit)s at most") if one.kind == SEAT else _("%(limit)s, then it stops")
+        return only % {"limit": included}
     price = _cheapest_first(one, terms.currency)
     text = (
         _("%(included)s included, then %(price)s") % {"included": included, "price": price}
@@ -258,3 +258,15 @@ def _share(one: Component) -> list[str]:
         if bound is not None:
             parts.append(text % {"amount": money(bound)})
     return parts
+
+
+def _sentences(parts: list[str]) -> str:
+    return ("" if _in_chinese() else " ").join(parts)
+
+
+def _listed(parts: list[str]) -> str:
+    return ("；" if _in_chinese() else "; ").join(parts)
+
+
+def _in_chinese() -> bool:
+    return (get_language() or "").startswith("zh")

@@ -18,7 +18,7 @@ from packages import queries, quotes, wording
 from packages.forms import CalculatorForm
 from packages.models import Package
 from packages.queries import Offered
-from packages.terms import FIXED, NO_TERM, RECURRING, Component, Terms
+from packages.terms import FEATURE, FIXED, NO_TERM, RECURRING, Component, Terms
 from wallet.queries import balance
 
 Cell = tuple[str, bool]  # what stands in it; whether the package has it at all
@@ -80,10 +80,11 @@ def package_list(request: PortalRequest) -> HttpResponse:
     cards = [_card(one, term) for one in plans]
     rows = _rows(cards)
     for place, card in enumerate(cards):
-        card.facts = [(label, cells[place]) for label, cells in rows]
+        card.facts = [(label, cells[place]) for label, cells in rows if cells[place][1]]
     add_ons = [_card(one, term) for one in offered if one.package.kind == Package.Kind.ADD_ON]
     for card in add_ons:
-        card.facts = [(one.called, _cell(one, card.terms)) for one in card.terms.components]
+        parts = [one for one in card.terms.components if one.kind != RECURRING]
+        card.facts = [(one.called, _cell(one, card.terms)) for one in parts]
     context = {
         "lengths": [_length(code, plans, current=term) for code in lengths],
         "cards": cards,
@@ -111,7 +112,7 @@ def package_detail(request: PortalRequest, code: str) -> HttpResponse:
     card = _card(offered, form.terms.interval)
     quote = form.quote()
     available = balance(request.customer, request.customer.currency).available
-    missing = quote.total - available if quote and quote.total > available else None
+    missing = quote.at_start - available if quote and quote.at_start > available else None
     context = {
         "card": card,
         "form": form,
@@ -210,6 +211,7 @@ def _lines(quote: quotes.Quote) -> list[dict[str, object]]:
             "limit": wording.number(line.component.hard_limit or 0),
         }
         for line in quote.lines
+        if line.component.kind != FEATURE or line.amount.amount
     ]
 
 

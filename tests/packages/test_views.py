@@ -81,7 +81,7 @@ class TestPackageList:
         page = text(shown)
         assert "¥99.00 a month" in page and "Free" in page
         assert "3 seats included, then ¥25.00 each, less for more" in page
-        assert "100 calls, no more" in page
+        assert "100 calls, then it stops" in page
         labels = [label for label, _cells in shown.context["rows"]]
         assert labels == ["Seats", "API calls", "Data exports"]
         has = [[cell[1] for cell in cells] for _label, cells in shown.context["rows"]]
@@ -196,7 +196,7 @@ class TestPackageDetail:
         assert "/wallet/topups/new/?amount=79.00" in page
         fund(customer, "100.00")
         page = english.get(f"{URL}pro/").content.decode()
-        assert "topups/new/?amount" not in page and "That is enough." in page
+        assert "topups/new/?amount" not in page and "That is enough to begin." in page
 
     def test_offers_no_top_up_to_who_may_not(self, client, customer):
         published(plan())
