@@ -282,7 +282,6 @@ def _seats(
         name="席位",
         name_en="Seats",
         unit="个",
-        unit_en="seats",
         model="GRADUATED",
         tiers=_tiers(currency, by_term),
         included=Decimal(included),

@@ -13,6 +13,8 @@ from django.contrib.auth.models import Group
 from django.utils import timezone
 
 from accounts import customers
+from crm_billing.demo import shelf
+from packages import catalogue
 from tests import factories
 from tests.factories import cny
 from wallet import holds, spending
@@ -65,6 +67,9 @@ def enter() -> None:
         customer=cafe, amount=cny("99.90"), reference="e2e:1", description="短信 999 条", at=now
     )
     holds.place(customer=cafe, amount=cny("20.00"), reference="e2e:2", at=now)
+    for facts, prices in shelf.goods():
+        package = catalogue.draft(facts=facts, prices=prices, at=now, by=None)
+        catalogue.publish(package_id=package.pk, at=now, by=None)
     maker = factories.UserFactory(email=cast.maker, is_staff=True, date_joined=now)
     maker.groups.set([Group.objects.get(name="FINANCE_MAKER")])
     factories.staff(

@@ -4,7 +4,7 @@ Every page that no story passes, on a phone in Chinese and at a desk in English.
 
 import pytest
 
-from tests.e2e.reader import DESK, PHONE
+from tests.e2e.reader import DESK, PHONE, expect
 
 READERS = {
     "phone": {"locale": "zh-CN", "size": PHONE},
@@ -41,6 +41,36 @@ class TestPages:
         me.check("topups-none")
         me.open("/receipts/")
         me.check("receipts-none")
+
+    def test_anybody_can_compare_packages_and_work_out_what_they_cost(self, reader, cast, where):
+        me = reader(**READERS[where])
+        me.sign_in(cast.cafe)
+        me.open("/packages/")
+        me.check("packages")
+        me.page.locator(".term-switch a[href*=year]").click()
+        me.page.wait_for_url("**/packages/?term=year")
+        me.check("packages-by-year")
+        me.open("/packages/basic/")
+        me.check("package")
+        me.page.locator("#calculator [name=seats]").fill("25")
+        expect(me.page.locator("#quote .sum-total dd")).to_have_text("¥579.00")
+        me.page.locator("#calculator [name=term][value=year]").check()
+        expect(me.page.locator("#quote .sum-total dd")).to_have_text("¥5,766.40")
+        expect(me.page.locator("#package-parts .plan-price")).to_contain_text("¥886.00")
+        me.page.locator("#package-parts details summary").first.click()
+        me.check("package-worked-out")
+        me.open("/packages/topup-1000/top-up/")
+        me.check("package-top-up")
+
+    def test_anybody_can_work_it_out_without_javascript(self, reader, cast, where):
+        me = reader(**READERS[where], javascript=False)
+        me.sign_in(cast.plain)
+        me.open("/packages/pro/")
+        me.fill(seats="40")
+        me.page.locator("#calculator button").click()
+        me.page.wait_for_url("**/packages/pro/?*seats=40*")
+        expect(me.page.locator("#quote .sum-total dd")).to_contain_text("¥")
+        me.check("package-plain")
 
     def test_anybody_can_use_the_settings(self, reader, cast, where):
         me = reader(**READERS[where])
