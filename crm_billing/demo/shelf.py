@@ -100,8 +100,8 @@ def goods() -> list[tuple[Facts, list[Terms]]]:
             ),
             _add_on(),
         ),
-        _top_up("topup-1000", "千元加赠", "A thousand and more", 1_000, 50, 90, 6),
-        _top_up("topup-5000", "五千元加赠", "Five thousand and more", 5_000, 400, 180, 7),
+        _top_up("topup-1000", "入门充值礼", "Starter top-up", 1_000, 50, 90, 6),
+        _top_up("topup-5000", "成长充值礼", "Growth top-up", 5_000, 400, 180, 7),
     ]
 
 

@@ -47,7 +47,7 @@ class TestPages:
         me.sign_in(cast.cafe)
         me.open("/packages/")
         me.check("packages")
-        me.page.locator(".term-switch a[href*=year]").click()
+        me.page.locator(".term-switch a[href$='=year']").click()
         me.page.wait_for_url("**/packages/?term=year")
         me.check("packages-by-year")
         me.open("/packages/basic/")
@@ -58,6 +58,7 @@ class TestPages:
         expect(me.page.locator("#quote .sum-total dd")).to_have_text("¥5,766.40")
         expect(me.page.locator("#package-parts .plan-price")).to_contain_text("¥886.00")
         me.page.locator("#package-parts details summary").first.click()
+        me.page.evaluate("scrollTo(0, 0)")  # the back link out from under the bar
         me.check("package-worked-out")
         me.open("/packages/topup-1000/top-up/")
         me.check("package-top-up")
