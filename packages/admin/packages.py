@@ -112,9 +112,9 @@ class PackageAdmin(ReadOnlyAdmin):
                 title=_("Package"),
                 rows=[
                     (_("State"), self.condition(package)),
-                    (_("Code"), package.code),
+                    (_("Short code"), package.code),
                     (_("Kind"), package.get_kind_display()),
-                    (_("Name"), package.name),
+                    (_("Chinese name"), package.name),
                     (_("English name"), package.name_en),
                     (_("Summary"), package.summary),
                     (_("English summary"), package.summary_en),

@@ -51,7 +51,7 @@ def components_table(title: str, terms: Terms, **more: Any) -> Table:
     """
     return Table(
         title=title,
-        headers=[_("Kind"), _("Code"), _("Name"), _("What it costs")],
+        headers=[_("Kind"), _("Short code"), _("Called"), _("What it costs")],
         rows=[
             (str(KINDS[one.kind]), one.code, one.called, costs(one, terms))
             for one in terms.components
