@@ -273,16 +273,18 @@ class TestRelay:
         for n in range(40):
             put(str(n), n=n)
         taken = {"first": [], "second": []}
-        start = threading.Barrier(2)
-        monkeypatch.setitem(
-            outbox._handlers,
-            "test.note",
-            lambda payload, *, at: taken[threading.current_thread().name].append(payload["n"]),
-        )
+        both_have_one = threading.Barrier(2, timeout=30)
+
+        def note(payload, *, at):
+            mine = taken[threading.current_thread().name]
+            mine.append(payload["n"])
+            if len(mine) == 1:
+                both_have_one.wait()
+
+        monkeypatch.setitem(outbox._handlers, "test.note", note)
 
         def work():
             try:
-                start.wait()
                 outbox.relay(at=NOON + MINUTE)
             finally:
                 connection.close()

@@ -10,12 +10,12 @@ from django.urls import reverse
 from django.utils import translation
 
 from accounts import customers
-from accounts.models import Member
-from tests.factories import UserFactory, member_of, open_customer, owner_of
+from accounts.models import Customer, Member
+from tests.factories import UserFactory, member_of, open_customer, owner_of, staff
 from tests.wallet.topup_setting import cny, deliver, now, started, submitted
-from wallet import payments, queries, topups
+from wallet import cases, payments, queries, topups
 from wallet.gateways.base import ActionKind, ClientAction
-from wallet.models import PaymentAttempt, TopUp
+from wallet.models import Case, PaymentAttempt, TopUp
 from wallet.views import story
 from wallet.views import topups as views
 
@@ -348,6 +348,28 @@ class TestTopupStatus:
         page = text(client.get(url("status", topup)))
         assert "needs a look by our staff" in page
         assert "nothing was charged" not in page and "I have paid, it isn't here" not in page
+
+    def test_a_payment_that_did_not_fit_is_not_asked_for_again_when_staff_closed_it(
+        self, client, owner, customer, fake_gateway
+    ):
+        topup = submitted(customer)
+        deliver(fake_gateway.pay(topup.number, amount_minor=50_00))
+        checker = staff("FINANCE_CHECKER")
+        cases.resolve(case_id=Case.objects.get().pk, at=now(), by=checker, resolution="Sent back")
+
+        page = text(client.get(url("status", topup)))
+
+        assert "has dealt with your payment" in page and "Dealt with by our staff" in page
+        assert "Go to payment" not in page and "nothing was charged" not in page
+        assert topup.number not in text(client.get(reverse("wallet:overview")))
+
+    def test_a_frozen_customer_is_not_sent_to_pay(self, client, owner, customer):
+        topup = submitted(customer)
+        Customer.objects.filter(pk=customer.pk).update(status="FROZEN")
+
+        page = text(client.get(url("status", topup)))
+
+        assert "please do not pay now" in page and "Go to payment" not in page
 
     def test_tells_every_attempt(self, client, owner, customer, fake_gateway):
         topup = submitted(customer)

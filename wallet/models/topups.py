@@ -20,6 +20,14 @@ class TopUpQuerySet(models.QuerySet["TopUp"]):
     def open(self) -> Self:
         return self.filter(state__in=[TopUp.State.CREATED, TopUp.State.PENDING])
 
+    def awaiting_customer(self) -> Self:
+        """
+        Leave out what is with the staff: nobody should pay it now.
+        """
+        return self.open().exclude(
+            attempts__cases__kind__in=["AMOUNT_MISMATCH", "CURRENCY_MISMATCH", "GATEWAY_MISMATCH"]
+        )
+
 
 class TopUp(models.Model):
     """

@@ -40,7 +40,7 @@ def overview(request: PortalRequest) -> HttpResponse:
         customer=customer, currency=customer.currency
     )
     holds = Hold.objects.visible_to(request.user).filter(customer=customer).open()
-    topups = TopUp.objects.visible_to(request.user).filter(customer=customer).open()
+    topups = TopUp.objects.visible_to(request.user).filter(customer=customer).awaiting_customer()
     context = {
         "balance": balance,
         "bonus_note": consumption.told(customer.currency, at=at).note,

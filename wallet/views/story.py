@@ -9,6 +9,7 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
+from accounts.models import Customer
 from crm_billing.templatetags.ui import money as shown
 from wallet import gateways
 from wallet.gateways.base import ClientAction
@@ -53,7 +54,8 @@ class Story:
         """
         Changes exactly when the page would look different.
         """
-        parts = [self.topup.state, bool(self.receipt), *(case.pk for case in self.cases)]
+        parts = [self.topup.state, self.topup.customer.status, bool(self.receipt)]
+        parts += [(case.pk, case.state) for case in self.cases]
         parts += [(one.pk, one.state, bool(one.client_action)) for one in self.attempts]
         return hashlib.sha256(repr(parts).encode()).hexdigest()[:12]
 
@@ -84,7 +86,7 @@ def tell(topup: TopUp, *, at: datetime, may_act: bool) -> Story:
     story = Story(
         topup=topup,
         attempts=attempts,
-        cases=list(Case.objects.filter(attempt__in=attempts, state="OPEN").order_by("pk")),
+        cases=list(Case.objects.filter(attempt__in=attempts).order_by("pk")),
         receipt=Receipt.objects.filter(topup=topup).first(),
     )
     match topup.state:
@@ -96,8 +98,13 @@ def tell(topup: TopUp, *, at: datetime, may_act: bool) -> Story:
             _cancelled(story)
         case _:
             _open(story, at)
-    if topup.state != State.PAID and _mismatch(story):
-        _with_staff(story)
+    if topup.state != State.PAID:
+        if any(case.state == Case.State.OPEN for case in _mismatches(story)):
+            _with_staff(story)
+        elif _mismatches(story):
+            _dealt_with(story)
+        elif topup.customer.status != Customer.Status.ACTIVE:
+            _frozen(story)
     if not may_act:
         story.may, story.action = set(), None
     return story
@@ -177,6 +184,25 @@ def _with_staff(story: Story) -> None:
     story.counts_down = False
 
 
+def _dealt_with(story: Story) -> None:
+    story.title = _("Our staff has dealt with your payment")
+    story.text = _(
+        "A payment arrived that did not match this top-up, and our staff has closed the matter. "
+        "Please contact us if anything is unclear; do not pay this top-up again."
+    )
+    story.look, story.may, story.action = "plain", {"again"}, None
+    story.counts_down = False
+
+
+def _frozen(story: Story) -> None:
+    story.text = _(
+        "This customer is frozen, so please do not pay now. Should a payment be on its way, "
+        "nothing is lost: it is credited."
+    )
+    story.look, story.action, story.counts_down = "warn", None, False
+    story.may -= {"pay", "go", "retry", "again"}
+
+
 def _waits(story: Story) -> bool:
     """
     Tell whether an attempt of a closed top-up may still turn out paid within minutes.
@@ -184,8 +210,10 @@ def _waits(story: Story) -> bool:
     return any(one.next_query_at for one in story.attempts if one.state in OPEN_AT_GATEWAY)
 
 
-def _mismatch(story: Story) -> bool:
-    return any(case.kind not in (Case.Kind.UNRESOLVED, Case.Kind.SURPLUS) for case in story.cases)
+def _mismatches(story: Story) -> list[Case]:
+    return [
+        case for case in story.cases if case.kind not in (Case.Kind.UNRESOLVED, Case.Kind.SURPLUS)
+    ]
 
 
 def _action(attempt: PaymentAttempt | None) -> ClientAction | None:
@@ -233,6 +261,10 @@ def timeline(story: Story) -> list[dict[str, Any]]:
                 "tone": "warn",
             }
         )
+        if case.resolved_at:
+            events.append(
+                {"at": case.resolved_at, "title": _("Dealt with by our staff"), "icon": "check"}
+            )
     return sorted(events, key=lambda event: event["at"] or LATEST)
 
 
