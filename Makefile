@@ -22,7 +22,7 @@ run: ## Install what is missing and run the whole portal (PORTAL_ARGS="--port 80
 
 test: ## Install what is missing and run all tests (PYTEST_ARGS="-k receipt").
 	@.ci/setup test
-	@$(WITH) python -m pytest $(PYTEST_ARGS); code=$$?; \
+	@.ci/test $(PYTEST_ARGS); code=$$?; \
 		$(TESTING) $(WITH) python -m crm_billing.embedded stop >/dev/null; exit $$code
 
 e2e: ## Run only the tests that drive a browser.
