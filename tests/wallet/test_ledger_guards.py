@@ -159,6 +159,63 @@ class TestPostings:
             == "wallet_posting_joins_only_a_new_entry"
         )
 
+    def test_may_not_come_after_the_others_of_their_entry(self, spent, suspense):
+        entry = ledger.post(
+            reference="o",
+            kind="TRANSFER",
+            description="x",
+            postings={spent.pk: cny("1"), suspense.pk: cny("-1")},
+            occurred_at=NOON,
+        )
+        third, fourth = chart.system("EXPIRED", "CNY"), chart.system("ADJUSTMENT", "CNY")
+        assert (
+            refused(
+                "INSERT INTO wallet_posting (entry_id, account_id, currency, amount_minor) VALUES"
+                f" ({entry.pk}, {third.pk}, 'CNY', 5), ({entry.pk}, {fourth.pk}, 'CNY', -5)"
+            )
+            == "wallet_posting_joins_only_a_new_entry"
+        )
+
+    def test_of_two_books_in_one_entry_are_refused(self, spent):
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "INSERT INTO wallet_ledgeraccount (book, code, kind, currency, sign)"
+                " VALUES ('OTHER', 'other', 'SPENT', 'CNY', -1) RETURNING id"
+            )
+            other = LedgerAccount.objects.get(pk=cursor.fetchone()[0])
+        with pytest.raises(DatabaseError) as error, transaction.atomic():
+            TestEntries().write(new_entry(), spent, [(spent, 5), (other, -5)])
+        assert error.value.__cause__.diag.constraint_name == "wallet_entry_balances"
+
+    def test_count_on_customer_accounts_and_only_there(self, spent, suspense):
+        customer = funded_customer("10.00")
+        principal = chart.wallet_accounts(customer, "CNY")["PRINCIPAL"]
+        for lines in (
+            [(spent, 5, 5, 1), (suspense, -5)],
+            [(principal, 100), (spent, -100)],
+        ):
+            with pytest.raises(DatabaseError) as error, transaction.atomic():
+                TestEntries().write(new_entry(customer), spent, lines)
+            rule = error.value.__cause__.diag.constraint_name
+            assert rule == "wallet_posting_counts_iff_customer"
+
+    @pytest.mark.parametrize(("balance", "version"), [(901, 2), (899, 2), (900, 3)])
+    def test_must_be_named_when_they_break_the_running_balance(self, spent, balance, version):
+        customer = funded_customer("10.00")
+        principal = chart.wallet_accounts(customer, "CNY")["PRINCIPAL"]
+        with pytest.raises(DatabaseError) as error, transaction.atomic():
+            with connection.cursor() as cursor:
+                cursor.execute(
+                    "UPDATE wallet_ledgeraccount SET balance_minor = %s, version = %s"
+                    " WHERE id = %s",
+                    [balance, version, principal.pk],
+                )
+            TestEntries().write(
+                new_entry(customer), spent, [(principal, 100, balance, version), (spent, -100)]
+            )
+        rule = error.value.__cause__.diag.constraint_name
+        assert rule == "wallet_posting_continues_running_balance"
+
     def test_must_continue_the_running_balance(self, spent):
         customer = funded_customer("10.00")
         principal = chart.wallet_accounts(customer, "CNY")["PRINCIPAL"]

@@ -8,4 +8,3 @@ ALTER FUNCTION wallet_post_many(JSONB) SECURITY DEFINER;
 ALTER FUNCTION wallet_post_many(JSONB) RENAME TO wallet_post;
 ALTER FUNCTION wallet_spend_many(JSONB) SECURITY DEFINER;
 ALTER FUNCTION wallet_spend_many(JSONB) RENAME TO wallet_spend;
--- The trigger function of 0002 said the same at greater length; it may stay.

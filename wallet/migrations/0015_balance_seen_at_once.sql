@@ -4,10 +4,9 @@ CREATE FUNCTION wallet_cluster() RETURNS BIGINT
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS 'SELECT (pg_control_system()).system_identifier';
 ALTER TABLE wallet_journalentry ALTER COLUMN cluster SET DEFAULT wallet_cluster();
 
--- Postings come whole: each statement that inserts some leaves every entry it touches with two or
--- more lines, in one book, zero per currency, of no customer but the entry's. They join only
--- entries of their own transaction, and on customer accounts they continue the running balance
--- that the account row shows.
+-- An entry's postings come in one statement, in the transaction that made the entry: two or more,
+-- in one book, zero per currency, of no customer but the entry's. On customer accounts they
+-- continue the running balance that the account row shows.
 CREATE OR REPLACE FUNCTION wallet_posting_continues() RETURNS TRIGGER
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -15,7 +14,7 @@ DECLARE
     broken TEXT;
 BEGIN
     SELECT
-        bool_or(s.late) AS late,
+        bool_or(s.late OR s.before_them) AS late,
         bool_or(s.miscounted) AS miscounted,
         bool_or(s.broken) AS broken,
         bool_or(s.lines < 2 OR s.total <> 0 OR NOT s.one_book) AS unbalanced,
@@ -41,6 +40,8 @@ BEGIN
             bool_or(a.customer_id IS NOT NULL AND a.customer_id IS DISTINCT FROM e.customer_id)
                 AS foreigners,
             count(*) AS lines,
+            count(*) <> (SELECT count(*) FROM wallet_posting AS p WHERE p.entry_id = e.id)
+                AS before_them,
             sum(n.amount_minor) AS total,
             min(a.book) = max(a.book) AS one_book,
             min(n.currency) = max(n.currency) AS one_currency
