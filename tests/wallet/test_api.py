@@ -1,73 +1,19 @@
-from contextlib import contextmanager
 from datetime import timedelta
-from functools import cache
 
 import pytest
-from django.db import DatabaseError, connection
 from django.test import Client
 from django.utils import timezone
 from django.utils.html import escape
-from drf_spectacular.generators import SchemaGenerator
 
-from accounts import api_keys
-from accounts.models import ApiKey
-from crm_billing.api import EDGE_CODES, domain_codes
-from crm_billing.transactions import sqlstate
+from crm_billing.api import EDGE_CODES
 from tests.factories import balances, cny, fund, funded_customer, open_customer
+from tests.wallet.api_setting import Api, charge, documented, money
 from wallet import activity, spending
 from wallet.models import Hold, JournalEntry, TopUp
 
 pytestmark = pytest.mark.django_db
 
 WRONG_AMOUNTS = ["-1", "0", "0.001", "1e30", "NaN", "１００", "12.345", "", " ", "1,000", "9" * 20]
-
-
-@cache
-def documented():
-    """
-    Return code -> meaning of every error the API's document names.
-    """
-    generator = SchemaGenerator()
-    generator.get_schema(request=None, public=True)
-    return EDGE_CODES | domain_codes(generator.endpoints)
-
-
-class Api:
-    """
-    A program with a key; it takes no error that the API's document does not explain.
-    """
-
-    def __init__(self, customer, *scopes):
-        _key, token = api_keys.create(
-            customer=customer,
-            name="test",
-            scopes=list(scopes or ApiKey.Scope.values),
-            at=timezone.now(),
-        )
-        self.client = Client(headers={"Authorization": f"Bearer {token}"})
-
-    def get(self, path, **params):
-        return self.explained(self.client.get(f"/api/v1/{path}", params))
-
-    def post(self, path, body=None, key="k1"):
-        headers = {"Idempotency-Key": key} if key else {}
-        return self.explained(
-            self.client.post(
-                f"/api/v1/{path}", body or {}, content_type="application/json", headers=headers
-            )
-        )
-
-    def explained(self, response):
-        assert response.status_code < 400 or response.json()["code"] in documented()
-        return response
-
-
-def money(amount, currency="CNY"):
-    return {"amount": {"amount": amount, "currency": currency}}
-
-
-def charge(amount, currency="CNY"):
-    return money(amount, currency) | {"description": "Two seats"}
 
 
 @pytest.fixture
@@ -303,61 +249,6 @@ class TestHolds:
         past = (timezone.now() - timedelta(days=1)).isoformat()
         response = api.post("holds/", money("40.00") | {"expires_at": past})
         assert (response.status_code, list(response.json()["fields"])) == (400, ["expires_at"])
-
-
-@contextmanager
-def losing_once(customer):
-    """
-    Keep a customer's accounts locked until one statement has waited for them in vain.
-    """
-    other, lost = connection.copy(), []
-    other.set_autocommit(False)
-    with other.cursor() as cursor:
-        cursor.execute(
-            "SELECT 1 FROM wallet_ledgeraccount WHERE customer_id = %s FOR UPDATE", [customer.pk]
-        )
-
-    def watch(execute, sql, params, many, context):
-        try:
-            return execute(sql, params, many, context)
-        except DatabaseError as error:
-            lost.append(sqlstate(error))
-            other.rollback()
-            raise
-
-    with connection.cursor() as cursor:
-        cursor.execute("SET lock_timeout = '50ms'")
-    try:
-        with connection.execute_wrapper(watch):
-            yield lost
-    finally:
-        other.close()
-        connection.close()
-
-
-@pytest.mark.django_db(transaction=True)
-class TestALostRace:
-    def test_of_a_charge_is_run_again(self, api, customer):
-        with losing_once(customer) as lost:
-            response = api.post("charges/", charge("30.00"))
-        assert lost == ["55P03"]
-        assert response.status_code == 201, response.json()
-        assert balances(customer) == ("90.00", "0.00", "0.00")
-
-    def test_of_a_hold_is_run_again(self, api, customer):
-        with losing_once(customer) as lost:
-            response = api.post("holds/", money("30.00"))
-        assert lost == ["55P03"]
-        assert response.status_code == 201, response.json()
-        assert balances(customer) == ("100.00", "20.00", "30.00")
-
-    def test_of_a_capture_is_run_again(self, api, customer):
-        placed = api.post("holds/", money("30.00"), key="place").json()
-        with losing_once(customer) as lost:
-            response = api.post(f"holds/{placed['id']}/capture/", key="capture")
-        assert lost == ["55P03"]
-        assert response.status_code == 200, response.json()
-        assert balances(customer) == ("90.00", "0.00", "0.00")
 
 
 class TestTopUps:

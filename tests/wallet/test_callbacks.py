@@ -1,169 +1,24 @@
-import base64
 import hashlib
-import json
-import time
 
 import pytest
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import padding, rsa
-from django.test import Client
 from django.urls import reverse
 from djmoney.money import Money
 
 from tests.factories import open_customer
-from tests.fake_gateway import MERCHANT_ID, Callback
+from tests.fake_gateway import Callback
+from tests.wallet.callback_setting import URL, changed, everything, post, signed
 from tests.wallet.topup_setting import cny, deliver, later, now, submitted
 from wallet import facts, inbox, payments, queries, topups
-from wallet.gateways.sandbox import keys
 from wallet.models import (
     Case,
     Freeze,
     GatewayCallback,
     GatewayPayment,
     JournalEntry,
-    LedgerAccount,
-    PaymentAttempt,
     Receipt,
-    TopUp,
 )
 
 pytestmark = pytest.mark.django_db
-
-URL = "/gateways/sandbox/callback/"
-
-
-def post(callback: Callback, url: str = URL):
-    """
-    Post as a gateway does: another client, no cookie, CSRF checks on.
-    """
-    client = Client(enforce_csrf_checks=True)
-    return client.post(
-        url, callback.body, content_type="application/json", headers=callback.headers
-    )
-
-
-def everything() -> dict[str, object]:
-    """
-    Return what a refused callback must leave as it was.
-    """
-    models = (GatewayCallback, GatewayPayment, Case, JournalEntry, Receipt)
-    return {
-        **{model.__name__: model.objects.count() for model in models},
-        "balances": list(
-            LedgerAccount.objects.order_by("pk").values_list("pk", "balance_minor", "version")
-        ),
-        "states": list(TopUp.objects.order_by("pk").values_list("pk", "state")),
-        "attempts": list(PaymentAttempt.objects.order_by("pk").values_list("pk", "state")),
-    }
-
-
-def signed(fake, body: bytes, *, key=None, merchant=MERCHANT_ID, serial=None, at=None, nonce=None):
-    """
-    Sign a body as the gateway would, except for what is given.
-    """
-    own = keys.private_key(str(fake.keys.gateway_private))
-    key = key or own
-    stamp, nonce = str(at or int(time.time())), nonce or "0123456789abcdef0123456789abcdef"
-    message = f"CALLBACK\n{merchant}\n{stamp}\n{nonce}\n".encode() + body
-    signature = key.sign(message, padding.PKCS1v15(), hashes.SHA256())
-    return Callback(
-        {
-            "Sandbox-Merchant": merchant,
-            "Sandbox-Serial": serial or keys.serial(own.public_key()),
-            "Sandbox-Timestamp": stamp,
-            "Sandbox-Nonce": nonce,
-            "Sandbox-Signature": base64.b64encode(signature).decode(),
-        },
-        body,
-    )
-
-
-def changed(callback: Callback, **fields: object) -> bytes:
-    return json.dumps(json.loads(callback.body) | fields).encode()
-
-
-def without(callback: Callback, header: str) -> Callback:
-    kept = {name: value for name, value in callback.headers.items() if name != header}
-    return Callback(kept, callback.body)
-
-
-def with_header(callback: Callback, header: str, value: str) -> Callback:
-    return Callback(callback.headers | {header: value}, callback.body)
-
-
-STRANGER = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-
-FORGED = {
-    "no signature": lambda fake, good: without(good, "Sandbox-Signature"),
-    "no timestamp": lambda fake, good: without(good, "Sandbox-Timestamp"),
-    "no nonce": lambda fake, good: without(good, "Sandbox-Nonce"),
-    "no serial": lambda fake, good: without(good, "Sandbox-Serial"),
-    "no merchant": lambda fake, good: without(good, "Sandbox-Merchant"),
-    "no headers at all": lambda fake, good: Callback({}, good.body),
-    "empty signature": lambda fake, good: with_header(good, "Sandbox-Signature", ""),
-    "garbage signature": lambda fake, good: with_header(good, "Sandbox-Signature", "%%%"),
-    "short signature": lambda fake, good: with_header(good, "Sandbox-Signature", "QUJD"),
-    "a stranger's key": lambda fake, good: signed(fake, good.body, key=STRANGER),
-    "a stranger's key and serial": lambda fake, good: signed(
-        fake, good.body, key=STRANGER, serial=keys.serial(STRANGER.public_key())
-    ),
-    "our own key": lambda fake, good: signed(
-        fake, good.body, key=keys.private_key(str(fake.keys.merchant_private))
-    ),
-    "another amount under the old signature": lambda fake, good: Callback(
-        good.headers, changed(good, amount_minor=999_999)
-    ),
-    "another number under the old signature": lambda fake, good: Callback(
-        good.headers, good.body.replace(b"TU", b"TV")
-    ),
-    "the same JSON written otherwise": lambda fake, good: Callback(
-        good.headers, json.dumps(json.loads(good.body), indent=1).encode()
-    ),
-    "one blank more": lambda fake, good: Callback(good.headers, good.body + b" "),
-    "six minutes old": lambda fake, good: signed(fake, good.body, at=int(time.time()) - 360),
-    "six minutes ahead": lambda fake, good: signed(fake, good.body, at=int(time.time()) + 360),
-    "a new timestamp under the old signature": lambda fake, good: with_header(
-        good, "Sandbox-Timestamp", str(int(time.time()) + 1)
-    ),
-    "for another merchant": lambda fake, good: signed(fake, good.body, merchant="SOMEBODY"),
-    "about another merchant": lambda fake, good: signed(
-        fake, changed(good, merchant_id="SOMEBODY")
-    ),
-    "no JSON": lambda fake, good: signed(fake, b"status=PAID"),
-    "an empty body": lambda fake, good: signed(fake, b""),
-    "a list": lambda fake, good: signed(fake, b"[]"),
-    "deep nesting": lambda fake, good: signed(fake, b"[" * 20_000),
-    "an unknown status": lambda fake, good: signed(fake, changed(good, status="GIFT")),
-    "a fraction of a fen": lambda fake, good: signed(fake, changed(good, amount_minor=100.5)),
-    "a negative amount": lambda fake, good: signed(fake, changed(good, amount_minor=-100)),
-    "an amount as text": lambda fake, good: signed(fake, changed(good, amount_minor="10000")),
-    "true for an amount": lambda fake, good: signed(fake, changed(good, amount_minor=True)),
-    "no amount": lambda fake, good: signed(fake, changed(good, amount_minor=None)),
-    "no gateway's number": lambda fake, good: signed(fake, changed(good, external_id="")),
-    "a time without a zone": lambda fake, good: signed(
-        fake, changed(good, paid_at="2026-01-01T00:00:00")
-    ),
-}
-
-
-class TestForged:
-    @pytest.mark.parametrize("name", FORGED)
-    def test_is_refused_and_leaves_no_trace(self, name, fake_gateway):
-        topup = submitted()
-        good = fake_gateway.pay(topup.number)
-        before = everything()
-        response = post(FORGED[name](fake_gateway, good))
-
-        assert response.status_code == 400 and response.content == b"fail"
-        assert everything() == before
-
-    def test_the_good_one_is_taken_after_all_of_them(self, fake_gateway):
-        topup = submitted()
-        good = fake_gateway.pay(topup.number)
-        for forge in FORGED.values():
-            post(forge(fake_gateway, good))
-        assert post(good).content == b"success"
-        assert queries.balance(topup.customer).available == cny(100)
 
 
 class TestGatewayCallback:

@@ -7,7 +7,7 @@ from django.db import DatabaseError, connection, transaction
 
 from tests.factories import NOON, balances, cny, funded_customer, open_customer
 from wallet import chart, holds, ledger, spending
-from wallet.models import JournalEntry, LedgerAccount, Lot
+from wallet.models import LedgerAccount, Lot
 from wallet.states import TRANSITIONS
 
 pytestmark = pytest.mark.django_db
@@ -133,32 +133,6 @@ class TestEntries:
 
 
 class TestPostings:
-    def test_may_not_join_an_entry_of_another_transaction(self, spent, suspense):
-        # the test runs in one transaction, so the entry is given an older one
-        ledger.post(
-            reference="o",
-            kind="TRANSFER",
-            description="x",
-            postings={spent.pk: cny("1"), suspense.pk: cny("-1")},
-            occurred_at=NOON,
-        )
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "SET session_replication_role = replica;"
-                "UPDATE wallet_journalentry SET xid = '3'::xid8;"
-                "SET session_replication_role = DEFAULT"
-            )
-        third = chart.system("EXPIRED", "CNY")
-        entry_id = JournalEntry.objects.get().pk
-        fourth = chart.system("ADJUSTMENT", "CNY")
-        assert (
-            refused(
-                "INSERT INTO wallet_posting (entry_id, account_id, currency, amount_minor) VALUES"
-                f" ({entry_id}, {third.pk}, 'CNY', 5), ({entry_id}, {fourth.pk}, 'CNY', -5)"
-            )
-            == "wallet_posting_joins_only_a_new_entry"
-        )
-
     def test_may_not_come_after_the_others_of_their_entry(self, spent, suspense):
         entry = ledger.post(
             reference="o",

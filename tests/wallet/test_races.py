@@ -7,28 +7,21 @@ shows that the race is real; yet the books prove, because the constraints hold w
 
 import time
 from datetime import timedelta
-from decimal import Decimal
-from functools import partial
 
 import pytest
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, connection
 
 from crm_billing.errors import DomainError
-from tests.factories import NOON, balances, cny, fund, funded_customer, staff
-from tests.wallet.racing import race, without_locks
+from tests.factories import NOON, balances, cny, fund, funded_customer
+from tests.wallet.racing import prove, race, without_locks
 from tests.wallet.settling import wait_until_settled
-from wallet import adjustments, books, chart, holds, ledger, lots, seal, spending
-from wallet.models import Adjustment, Hold, JournalEntry, SealBlock, WalletPolicy
+from wallet import chart, holds, ledger, lots, seal, spending
+from wallet.models import Hold, JournalEntry, SealBlock
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 MANY = 40
 SQL_LOCKS = ("wallet_post_one", "wallet_post_many", "wallet_spend_one", "wallet_spend_many")
-
-
-def prove():
-    found = {code: rows for code, rows in books.violations().items() if rows}
-    assert found.keys() <= {"I15", "I24"}, found
 
 
 @pytest.fixture
@@ -212,114 +205,6 @@ class TestReverse:
         assert result.lost
         assert JournalEntry.objects.filter(kind="REVERSAL").count() == 1
         assert balances(customer) == ("100.00", "20.00", "0.00")
-        prove()
-
-
-class TestProposingMoreThanHalfADaysLimit:
-    def calls(self):
-        limit = WalletPolicy.objects.get(currency="CNY").max_daily_adjustments
-        maker, customer = staff("FINANCE_MAKER"), funded_customer("100.00")
-
-        def propose():
-            return adjustments.propose(
-                customer=customer,
-                direction="CREDIT",
-                kind="PRINCIPAL",
-                amount=limit * Decimal("0.6"),
-                reason="Paid in cash",
-                at=NOON,
-                by=maker,
-            )
-
-        return [propose] * 10
-
-    def test_succeeds_once(self):
-        result = race(self.calls())
-
-        assert (len(result.won), result.refused) == (1, {"daily_limit_reached"})
-        assert not result.broken and not result.lost
-        assert Adjustment.objects.count() == 1
-
-    def test_without_looking_first_is_stopped_by_the_database(self, monkeypatch):
-        monkeypatch.setattr(adjustments, "_refuse_over_limit", lambda amount, at, by: None)
-
-        result = race(self.calls())
-
-        assert len(result.won) == 1 and len(result.of(IntegrityError)) == 9
-        assert Adjustment.objects.count() == 1
-
-    def test_without_any_lock_passes_it(self, monkeypatch):
-        monkeypatch.setattr(adjustments, "_refuse_over_limit", lambda amount, at, by: None)
-
-        def slow(call):
-            with transaction.atomic():
-                call()
-                time.sleep(0.5)  # until everybody has looked
-
-        with without_locks("wallet_adjustment_within_daily_limit"):
-            result = race([partial(slow, call) for call in self.calls()])
-
-        assert len(result.won) > 1
-
-
-class TestDecidingAnAdjustment:
-    def calls(self, customer):
-        adjustment = adjustments.propose(
-            customer=customer,
-            direction="CREDIT",
-            kind="PRINCIPAL",
-            amount=cny("12.30"),
-            reason="Paid in cash",
-            at=NOON,
-            by=staff("FINANCE_MAKER"),
-        )
-        one, other = staff("FINANCE_CHECKER"), staff("FINANCE_CHECKER")
-
-        def approve():
-            return adjustments.approve(
-                adjustment_id=adjustment.pk,
-                payload_sha256=adjustment.payload_sha256,
-                at=NOON,
-                by=one,
-            )
-
-        def reject():
-            return adjustments.reject(
-                adjustment_id=adjustment.pk, reason="No slip", at=NOON, by=other
-            )
-
-        return adjustment, [approve, reject] * 10
-
-    def test_has_one_effect(self):
-        customer = funded_customer("100.00")
-        adjustment, calls = self.calls(customer)
-
-        result = race(calls)
-
-        assert not result.broken and not result.lost and result.refused == {"already_decided"}
-        adjustment.refresh_from_db()
-        posted = adjustment.state == "POSTED"
-        assert len(result.won) == (10 if posted else 1)  # approving again is answered
-        assert {answer.state for answer in result.won} == {adjustment.state}
-        assert balances(customer)[0] == ("112.30" if posted else "100.00")
-
-    def test_without_the_lock_fails_but_has_one_effect(self, monkeypatch):
-        customer = funded_customer("100.00")
-        _adjustment, calls = self.calls(customer)
-
-        def look(adjustment_id, by):
-            found = Adjustment.objects.select_related("customer").get(pk=adjustment_id)
-            time.sleep(0.05)
-            return found
-
-        monkeypatch.setattr(adjustments, "_lock", look)
-        result = race(calls)
-
-        assert result.lost
-        assert len({answer.state for answer in result.won}) == 1
-        assert JournalEntry.objects.filter(kind="ADJUSTMENT").count() == (
-            Adjustment.objects.get().state == "POSTED"
-        )
         prove()
 
 

@@ -8,7 +8,10 @@ from django.utils import timezone
 from djmoney.money import Money
 
 from tests.factories import open_customer
-from wallet import payments, topups
+from wallet import payments, queries, topups
+from wallet.models import (
+    TopUp,
+)
 
 
 def cny(amount: str | int) -> Money:
@@ -50,3 +53,15 @@ def deliver(callback, *, at=None, gateway="sandbox"):
 
 def later(moment, **span):
     return moment + timedelta(**span)
+
+
+def fresh(topup: TopUp) -> tuple[str, str]:
+    """
+    Return the states of a top-up and its last attempt as they are now.
+    """
+    topup.refresh_from_db()
+    return topup.state, topup.attempts.last().state
+
+
+def available(topup: TopUp) -> Money:
+    return queries.balance(topup.customer).available

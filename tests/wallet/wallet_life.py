@@ -3,18 +3,17 @@ The lives of three customers with wallets in two currencies: each act is done by
 the model beside it, and both must answer alike.
 """
 
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.utils import timezone
 
 from accounts import customers
-from crm_billing.errors import DomainError
 from crm_billing.money import from_minor, to_minor
 from tests.factories import open_customer, staff
 from tests.fake_gateway import MERCHANT_ID
 from tests.wallet import wallet_model as model
+from tests.wallet.answers import same_answer
 from tests.wallet.wallet_model import ModelCustomer, ModelEntry, ModelHold, ModelLot, ModelWallet
 from wallet import adjustments, chart, facts, holds, ledger, lots, spending, topups
 from wallet.gateways.base import GatewayFact, PaymentStatus
@@ -23,36 +22,6 @@ from wallet.models import Hold, JournalEntry, Lot, LotUse, TopUp, WalletPolicy
 OLD = datetime(2000, 6, 1, tzinfo=UTC)
 FIRST_LOTS = [("PRINCIPAL", 5000, None), ("BONUS", 1000, 30), ("BONUS", 500, 7)]
 RESTORED_DAYS = 10  # by policies of these runs; entries without one restore for 30 days
-
-
-@contextmanager
-def same_answer():
-    """
-    Collect what the model and the product answer; they must refuse alike, or neither.
-    """
-    answer = Answer()
-    yield answer
-    assert answer.model_refused == answer.product_refused, (
-        f"model: {answer.model_refused}, product: {answer.product_refused}"
-    )
-
-
-class Answer:
-    def __init__(self) -> None:
-        self.model_refused: str | None = None
-        self.product_refused: str | None = None
-
-    def of_model(self, command, *args):
-        try:
-            return command(*args)
-        except model.Refused as refusal:
-            self.model_refused = refusal.code
-
-    def of_product(self, command, **fields):
-        try:
-            return command(**fields)
-        except DomainError as refusal:
-            self.product_refused = refusal.code
 
 
 class Life:

@@ -4,9 +4,9 @@ CREATE FUNCTION wallet_cluster() RETURNS BIGINT
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS 'SELECT (pg_control_system()).system_identifier';
 ALTER TABLE wallet_journalentry ALTER COLUMN cluster SET DEFAULT wallet_cluster();
 
--- An entry's postings come in one statement, in the transaction that made the entry: two or more,
--- in one book, zero per currency, of no customer but the entry's. On customer accounts they
--- continue the running balance that the account row shows.
+-- An entry's postings come in one statement: two or more, in one book, zero per currency, of no
+-- customer but the entry's. On customer accounts they continue the running balance that the account
+-- row shows. As no entry is committed without postings, none joins an older transaction's.
 CREATE OR REPLACE FUNCTION wallet_posting_continues() RETURNS TRIGGER
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -14,7 +14,7 @@ DECLARE
     broken TEXT;
 BEGIN
     SELECT
-        bool_or(s.late OR s.before_them) AS late,
+        bool_or(s.late) AS late,
         bool_or(s.miscounted) AS miscounted,
         bool_or(s.broken) AS broken,
         bool_or(s.lines < 2 OR s.total <> 0 OR NOT s.one_book) AS unbalanced,
@@ -25,7 +25,6 @@ BEGIN
     FROM (
         SELECT
             e.reference,
-            bool_or(e.xid <> pg_current_xact_id()) AS late,
             bool_or(
                 (a.customer_id IS NULL) <> (n.account_version IS NULL)
                 OR (a.customer_id IS NULL) <> (n.balance_after_minor IS NULL)
@@ -41,7 +40,7 @@ BEGIN
                 AS foreigners,
             count(*) AS lines,
             count(*) <> (SELECT count(*) FROM wallet_posting AS p WHERE p.entry_id = e.id)
-                AS before_them,
+                AS late,
             sum(n.amount_minor) AS total,
             min(a.book) = max(a.book) AS one_book,
             min(n.currency) = max(n.currency) AS one_currency
