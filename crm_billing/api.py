@@ -2,8 +2,9 @@
 What every API view shares: amounts, one shape of errors, idempotent POSTs.
 """
 
+import json
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import wraps
 from inspect import cleandoc
 from typing import Any
@@ -39,7 +40,7 @@ IDEMPOTENCY_KEY = OpenApiParameter(
 
 # What goes wrong before any of our own commands is asked; domain codes come from their classes.
 EDGE_CODES = {
-    "invalid": "The body or a parameter is malformed; `fields` says which.",
+    "invalid": "A field or parameter is malformed, missing or unknown; `fields` says which.",
     "parse_error": "The body is not JSON.",
     "not_authenticated": "No API key was sent.",
     "authentication_failed": "The API key is unknown, revoked or expired.",
@@ -69,6 +70,19 @@ class ErrorBody(serializers.Serializer):
         child=serializers.ListField(child=serializers.CharField()),
         help_text="Field name → what is wrong with it; empty when no field is to blame.",
     )
+
+
+class Body(serializers.Serializer):
+    """
+    What a POST may say. A field nobody reads is refused: its sender believes that it counts.
+    """
+
+    def to_internal_value(self, data: Any) -> Any:
+        if isinstance(data, Mapping) and (unknown := data.keys() - self.fields.keys()):
+            raise serializers.ValidationError(
+                {str(name): [_("There is no such field.")] for name in sorted(unknown)}
+            )
+        return super().to_internal_value(data)
 
 
 @extend_schema_field(
@@ -123,10 +137,21 @@ def exception_handler(exc: Exception, context: dict) -> Response:
         body = error_body("busy", _("Somebody else is changing this. Please try again."))
         return Response(body, status=503, headers={"Retry-After": "1"})
     log.exception("api.failed")
-    return Response(
-        error_body("internal", _("Something went wrong on our side. Please try again.")),
-        status=500,
-    )
+    return Response(mishap(500), status=500)
+
+
+def mishap(status: int) -> dict:
+    """
+    Return the body of what goes wrong where no view of ours is asked, or all of them fail.
+    """
+    match status:
+        case 403:
+            return error_body("permission_denied", str(exceptions.PermissionDenied.default_detail))
+        case 404:
+            return error_body("not_found", str(exceptions.NotFound.default_detail))
+        case 500:
+            return error_body("internal", _("Something went wrong on our side. Please try again."))
+    return error_body("invalid", _("The request is malformed."))
 
 
 def refusal(error: DomainError) -> tuple[int, dict]:
@@ -152,9 +177,24 @@ def _api_error(exc: exceptions.APIException) -> Response:
     if isinstance(exc, exceptions.ValidationError):
         body = error_body("invalid", _("Please correct the fields named."), _flat(exc.detail))
         return Response(body, status=400, headers=headers)
+    if isinstance(exc, exceptions.ParseError):
+        return Response(error_body("parse_error", _unreadable(exc)), status=400, headers=headers)
     codes = exc.get_codes()
     code = codes if isinstance(codes, str) else exc.default_code
     return Response(error_body(code, str(exc.detail)), status=exc.status_code, headers=headers)
+
+
+def _unreadable(exc: exceptions.ParseError) -> str:
+    """
+    Say that a body is not JSON, and where it stops being so.
+    """
+    found = exc.__cause__ or exc.__context__
+    if not isinstance(found, json.JSONDecodeError):
+        return _("The body is not JSON.")
+    return _("The body is not JSON: look at line %(line)s, column %(column)s.") % {
+        "line": found.lineno,
+        "column": found.colno,
+    }
 
 
 def _flat(detail: Any, prefix: str = "") -> dict[str, list[str]]:
@@ -247,6 +287,7 @@ def document_codes(result: dict, generator: Any, request: Any, public: bool) -> 
         schema["properties"]["code"]["enum"] = sorted(codes)
     rows = "\n".join(f"| `{code}` | {codes[code]} |" for code in sorted(codes))
     result["info"]["description"] = (
+        "A body may hold the fields named here and no others. "
         "Errors have one shape, `{code, detail, fields}`.\n\n| code | meaning |\n|---|---|\n" + rows
     )
     return result

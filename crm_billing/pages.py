@@ -5,7 +5,13 @@ What belongs to the frame and to no app: the theme switch and the pages that say
 import structlog
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
-from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest, HttpResponseRedirect
+from django.http import (
+    HttpRequest,
+    HttpResponse,
+    HttpResponseBadRequest,
+    HttpResponseRedirect,
+    JsonResponse,
+)
 from django.shortcuts import render
 from django.template.loader import render_to_string
 from django.utils.http import url_has_allowed_host_and_scheme
@@ -13,11 +19,13 @@ from django.utils.translation import gettext as _
 from django.views.decorators.csrf import requires_csrf_token
 from django.views.decorators.http import require_POST
 
+from crm_billing import api
 from crm_billing.context import issuer
 
 log = structlog.get_logger(__name__)
 
 THEMES = ("light", "dark", "auto")
+PROGRAMS = "/api/"  # below it programs ask, and read JSON only
 THEME_COOKIE_AGE = 365 * 24 * 3600
 
 
@@ -76,6 +84,8 @@ def server_error(request: HttpRequest) -> HttpResponse:
     """
     Say that it was us. Touches neither database nor session, and survives its own template.
     """
+    if request.path.startswith(PROGRAMS):
+        return JsonResponse(api.mishap(500), status=500)
     known = issuer(request) | {"request_id": getattr(request, "request_id", "")}
     try:
         page: str = render_to_string("500.html", known)
@@ -87,6 +97,8 @@ def server_error(request: HttpRequest) -> HttpResponse:
 
 def _refusal(request: HttpRequest, template: str, status: int) -> HttpResponse:
     context = {"request_id": getattr(request, "request_id", "")}
+    if request.path.startswith(PROGRAMS):
+        return JsonResponse(api.mishap(status), status=status)
     if request.headers.get("HX-Request"):
         return HttpResponse(_("That is not possible. Reload the page."), status=status)
     return render(request, template, context, status=status)

@@ -119,6 +119,13 @@ class Row:
         return described(self.stored_description)
 
     @property
+    def own_reference(self) -> str:
+        """
+        The reference with what a caller gave us as they gave it, without our own prefix.
+        """
+        return self.reference.replace(f"spend:{self.customer_id}:", "", 1)
+
+    @property
     def number(self) -> str:
         return number_of(self.reference, self.customer_id, self.id)
 

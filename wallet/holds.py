@@ -17,7 +17,7 @@ from crm_billing.templatetags.ui import money as shown
 from crm_billing.transactions import money_transaction
 from wallet import chart, ledger, queries
 from wallet.models import Hold, HoldLot, JournalEntry, Lot
-from wallet.spending import BadCharge, policy_in_force
+from wallet.spending import BadCharge, policy_in_force, too_little
 
 LIFETIME = timedelta(days=7)
 LONGEST = timedelta(days=90)  # a hold keeps bonus from expiring, so it may not last for ever
@@ -63,7 +63,8 @@ def place(
     expires_at: when the hold ends by itself; LIFETIME after `at` by default, LONGEST at most.
     description: what it is for, as the customer reads it, also on the entry of its capture.
     raises InsufficientFunds: less than `amount` is available.
-    raises CustomerFrozen, ReferenceReused, MoneyFrozen, BadCharge: as `spending.spend`.
+    raises CustomerFrozen, ReferenceReused, MoneyFrozen, BadCharge, WrongCurrency: as
+        `spending.spend`.
     source: docs/adr/0004-lots-and-holds.md
     """
     if to_minor(amount) <= 0:
@@ -227,9 +228,10 @@ def _free_parts(
         if not left:
             return parts
     available = from_minor(wanted - left, currency)
-    raise ledger.InsufficientFunds(
+    refusal = ledger.InsufficientFunds(
         _("Only %(available)s is available.") % {"available": shown(available)}, available=available
     )
+    raise too_little(customer, currency, refusal)
 
 
 def _captured_parts(hold: Hold, wanted: int) -> tuple[dict[int, int], dict[int, int]]:

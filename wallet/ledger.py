@@ -40,6 +40,14 @@ class CurrencyMismatch(DomainError):
     code = "currency_mismatch"
 
 
+class WrongCurrency(DomainError):
+    """
+    The wallet or the payment method is kept in another currency.
+    """
+
+    code = "wrong_currency"
+
+
 class ReferenceReused(DomainError):
     """
     The key stands for another charge or hold made long ago.

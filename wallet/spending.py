@@ -11,7 +11,7 @@ from accounts.models import Customer, User
 from crm_billing.errors import DomainError
 from crm_billing.money import to_minor
 from crm_billing.transactions import retried
-from wallet import chart, ledger
+from wallet import chart, ledger, queries
 from wallet.models import JournalEntry, WalletPolicy
 
 
@@ -42,6 +42,7 @@ def spend(
     reference: the caller's own key, unique per customer.
     raises InsufficientFunds: less is available; `data["available"]` says how much.
     raises CustomerFrozen, ReferenceReused, MoneyFrozen: as `ledger.post`.
+    raises WrongCurrency: the customer keeps its wallet in another currency and has none of this.
     raises BadCharge: the amount is not positive, or the currency has no wallets.
     source: docs/adr/0004-lots-and-holds.md
     """
@@ -60,15 +61,35 @@ def spend(
         "sha": ledger.fingerprint("SPEND", description, to_minor(amount), currency),
     }
     try:
-        answer = ledger.call("wallet_spend", [request])
+        answer = _spent(customer, request)
     except ledger.NoAccount:
         policy_in_force(currency, at)
         chart.system("SPENT", currency)
-        answer = ledger.call("wallet_spend", [request])
+        answer = _spent(customer, request)
     [(entry_id, again, created, policy_id)] = answer
     if again:
         return JournalEntry.objects.get(pk=entry_id)
     return ledger.made(entry_id, request | {"policy": policy_id}, created, by)
+
+
+def too_little(
+    customer: Customer, currency: str, refusal: ledger.InsufficientFunds
+) -> ledger.InsufficientFunds | ledger.WrongCurrency:
+    """
+    Return what to refuse with: where nothing is kept in a currency, more of it would not help.
+    """
+    if currency == customer.currency or queries.balance(customer, currency).total:
+        return refusal
+    return wrong_currency(customer)
+
+
+def wrong_currency(customer: Customer) -> ledger.WrongCurrency:
+    return ledger.WrongCurrency(
+        _("Your wallet is kept in %(currency)s. Enter an amount in %(currency)s.")
+        % {"currency": customer.currency},
+        field="amount",
+        currency=customer.currency,
+    )
 
 
 def policy_in_force(currency: str, at: datetime) -> WalletPolicy:
@@ -83,3 +104,10 @@ def policy_in_force(currency: str, at: datetime) -> WalletPolicy:
         raise BadCharge(
             _("Wallets are not kept in %(currency)s.") % {"currency": currency}, field="currency"
         ) from None
+
+
+def _spent(customer: Customer, request: dict) -> list[list]:
+    try:
+        return ledger.call("wallet_spend", [request])
+    except ledger.InsufficientFunds as refusal:
+        raise too_little(customer, request["currency"], refusal) from None

@@ -20,8 +20,9 @@ from crm_billing.money import InexactMoney, from_minor, to_minor
 from crm_billing.templatetags.ui import money as shown
 from crm_billing.transactions import money_transaction
 from wallet import gateways, numbers, queries
-from wallet.ledger import MoneyFrozen
+from wallet.ledger import MoneyFrozen, WrongCurrency
 from wallet.models import PaymentAttempt, TopUp, WalletPolicy
+from wallet.spending import wrong_currency
 
 log = structlog.get_logger(__name__)
 
@@ -34,14 +35,6 @@ class AmountNotPositive(DomainError):
     """
 
     code = "amount_not_positive"
-
-
-class WrongCurrency(DomainError):
-    """
-    The wallet or the payment method is kept in another currency.
-    """
-
-    code = "wrong_currency"
 
 
 class BelowMinimum(DomainError):
@@ -356,12 +349,7 @@ def _require_gateway(code: str, currency: str) -> None:
 
 def _require_amount(amount: Money, customer: Customer, known: Limits) -> None:
     if amount.currency.code != customer.currency:
-        raise WrongCurrency(
-            _("Your wallet is kept in %(currency)s. Enter an amount in %(currency)s.")
-            % {"currency": customer.currency},
-            field="amount",
-            currency=customer.currency,
-        )
+        raise wrong_currency(customer)
     try:
         minor = to_minor(amount)
     except InexactMoney as refusal:

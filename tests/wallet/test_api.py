@@ -158,10 +158,6 @@ class TestCharges:
         assert (response.status_code, response.json()["code"]) == (400, "invalid")
         assert balances(customer) == ("100.00", "20.00", "0.00")
 
-    def test_of_another_currency_find_no_money(self, api):
-        response = api.post("charges/", charge("1.00", "USD"))
-        assert (response.status_code, response.json()["code"]) == (409, "insufficient_funds")
-
     def test_of_a_frozen_customer_are_refused(self, api, customer):
         type(customer).objects.filter(pk=customer.pk).update(status="FROZEN")
         response = api.post("charges/", charge("1.00"))

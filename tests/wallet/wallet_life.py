@@ -47,8 +47,8 @@ class Life:
         self.maker, self.checker = staff("FINANCE_MAKER"), staff("FINANCE_CHECKER")
         self.people = [ModelCustomer() for _ in self.customers]
         self.wallets = [
-            ModelWallet(owner, currency, order)
-            for owner in self.people
+            ModelWallet(owner, currency, order, is_home=customer.currency == currency)
+            for owner, customer in zip(self.people, self.customers, strict=True)
             for currency, order in (("CNY", first), ("USD", second))
         ]
         for kind, amount, days in FIRST_LOTS:

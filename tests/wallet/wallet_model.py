@@ -79,6 +79,7 @@ class ModelWallet:
     owner: "ModelCustomer"
     currency: str
     order: str
+    is_home: bool = True
     lots: dict[int, ModelLot] = field(default_factory=dict)
 
     def balance(self, kind: str) -> int:
@@ -105,6 +106,11 @@ class ModelWallet:
 
         usable = [lot for lot in self.lots.values() if lot.free and not lot.has_expired(at)]
         return sorted(usable, key=place)
+
+    def pick_free(self, wanted: int, at: datetime) -> dict[int, int]:
+        if not (self.is_home or any(lot.remaining for lot in self.lots.values())):
+            raise Refused("wrong_currency")
+        return self.pick(wanted, self.free(at))
 
     def pick(self, wanted: int, lots: list[ModelLot]) -> dict[int, int]:
         """
@@ -141,7 +147,7 @@ class ModelCustomer:
 
 def spent(wallet: ModelWallet, amount: int, at: datetime) -> dict[int, int]:
     wallet.owner.refuse_frozen()
-    parts = wallet.pick(amount, wallet.free(at))
+    parts = wallet.pick_free(amount, at)
     wallet.take(parts)
     return parts
 
@@ -162,7 +168,7 @@ def debited(wallet: ModelWallet, kind: str, amount: int, at: datetime) -> dict[i
 
 def held(wallet: ModelWallet, amount: int, at: datetime) -> dict[int, int]:
     wallet.owner.refuse_frozen()
-    return wallet.pick(amount, wallet.free(at))
+    return wallet.pick_free(amount, at)
 
 
 def captured(hold: ModelHold, amount: int, at: datetime) -> dict[int, int]:

@@ -5,9 +5,9 @@ from rest_framework.views import APIView
 
 from accounts.customers import CustomerFrozen
 from accounts.http import ApiRequest
-from crm_billing.api import IDEMPOTENCY_KEY, KEY_REFUSALS, AmountField, ErrorBody, idempotent
+from crm_billing.api import IDEMPOTENCY_KEY, KEY_REFUSALS, AmountField, Body, ErrorBody, idempotent
 from wallet import queries, spending
-from wallet.ledger import InsufficientFunds, MoneyFrozen, ReferenceReused
+from wallet.ledger import InsufficientFunds, MoneyFrozen, ReferenceReused, WrongCurrency
 
 # what moving money, or promising it, may be refused with
 MONEY_REFUSALS = (
@@ -16,19 +16,20 @@ MONEY_REFUSALS = (
     InsufficientFunds,
     MoneyFrozen,
     ReferenceReused,
+    WrongCurrency,
     spending.BadCharge,
 )
 REFUSALS = dict.fromkeys((400, 401, 403, 409, 429, 503), ErrorBody)
 
 
-class ChargeInput(serializers.Serializer):
+class ChargeInput(Body):
     amount = AmountField()
     description = serializers.CharField(max_length=200, help_text="what the customer reads")
 
 
 class ChargeOutput(serializers.Serializer):
     id = serializers.IntegerField(help_text="of the entry")
-    reference = serializers.CharField()
+    reference = serializers.CharField(help_text="the key you sent")
     amount = AmountField()
     description = serializers.CharField()
     occurred_at = serializers.DateTimeField()
@@ -62,7 +63,7 @@ class ChargeListView(APIView):
         )
         charge = {
             "id": entry.pk,
-            "reference": entry.reference,
+            "reference": key,
             "amount": amount,
             "description": entry.description,
             "occurred_at": entry.occurred_at,

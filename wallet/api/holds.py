@@ -6,7 +6,7 @@ from rest_framework.views import APIView
 
 from accounts.customers import CustomerClosed
 from accounts.http import ApiRequest
-from crm_billing.api import IDEMPOTENCY_KEY, KEY_REFUSALS, AmountField, ErrorBody, idempotent
+from crm_billing.api import IDEMPOTENCY_KEY, KEY_REFUSALS, AmountField, Body, ErrorBody, idempotent
 from wallet import holds
 from wallet.api.charges import MONEY_REFUSALS
 from wallet.models import Hold
@@ -14,7 +14,7 @@ from wallet.models import Hold
 REFUSALS = dict.fromkeys((400, 401, 403, 404, 409, 429, 503), ErrorBody)
 
 
-class HoldInput(serializers.Serializer):
+class HoldInput(Body):
     amount = AmountField()
     expires_at = serializers.DateTimeField(required=False, help_text="7 days from now by default")
     description = serializers.CharField(
@@ -22,13 +22,13 @@ class HoldInput(serializers.Serializer):
     )
 
 
-class CaptureInput(serializers.Serializer):
+class CaptureInput(Body):
     amount = AmountField(required=False, help_text="all that is held by default")
 
 
 class HoldOutput(serializers.Serializer):
     id = serializers.IntegerField()
-    reference = serializers.CharField()
+    reference = serializers.CharField(help_text="the key it was placed with")
     description = serializers.CharField()
     state = serializers.ChoiceField(Hold.State.choices)
     amount = AmountField()
@@ -107,6 +107,7 @@ class HoldReleaseView(APIView):
         """
         Free what was held.
         """
+        Body(data=request.data).is_valid(raise_exception=True)
         hold = get_object_or_404(Hold, customer=request.customer, pk=hold_id)
         hold = holds.release(hold_id=hold.pk, at=timezone.now())
         return 200, dict(HoldOutput(hold).data)

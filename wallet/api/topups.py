@@ -10,7 +10,7 @@ from rest_framework.views import APIView
 from accounts.customers import CustomerClosed, CustomerFrozen
 from accounts.http import ApiRequest
 from crm_billing import api, idempotency
-from crm_billing.api import IDEMPOTENCY_KEY, AmountField, ErrorBody
+from crm_billing.api import IDEMPOTENCY_KEY, AmountField, Body, ErrorBody
 from wallet import payments, topups
 from wallet.gateways import UnknownGateway
 from wallet.ledger import MoneyFrozen
@@ -20,7 +20,7 @@ UNSETTLED = ("CREATED", "SUBMITTED", "UNKNOWN")
 REFUSALS = dict.fromkeys((400, 401, 403, 404, 409, 429, 503), ErrorBody)
 
 
-class TopUpInput(serializers.Serializer):
+class TopUpInput(Body):
     amount = AmountField()
     gateway = serializers.SlugField(max_length=20)
 

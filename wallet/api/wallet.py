@@ -27,7 +27,10 @@ class WalletOutput(serializers.Serializer):
 
 class EntryOutput(serializers.Serializer):
     id = serializers.IntegerField()
-    reference = serializers.CharField()
+    reference = serializers.CharField(
+        source="own_reference",
+        help_text="of a charge: the key you sent; else what it is for, like capture:<hold id>",
+    )
     kind = serializers.ChoiceField(JournalEntry.Kind.choices)
     description = serializers.CharField()
     occurred_at = serializers.DateTimeField()
