@@ -21,6 +21,7 @@ ACTS: dict[str, frozenset[str]] = {
             "accounts.change_customer",
             "accounts.add_invitation",
             "accounts.change_invitation",
+            "packages.cancel_subscription",
             "wallet.requery_topup",
         }
     ),
@@ -56,6 +57,7 @@ ACTS: dict[str, frozenset[str]] = {
             "wallet.resolve_case",
             "wallet.lift_freeze",
             "wallet.add_walletpolicy",
+            "packages.cancel_subscription",
             "packages.publish_package",
             "crm_billing.unpark_outbox",
             "django_celery_beat.view_periodictask",

@@ -6,7 +6,7 @@ subscription begun on the 31st is billed on the last day of short months and on 
 """
 
 from calendar import monthrange
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 MONTHS = {"month": 1, "quarter": 3, "half_year": 6, "year": 12}
@@ -37,3 +37,30 @@ def instant(day: date, tz: str) -> datetime:
     source: D§8.2
     """
     return datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(tz)).astimezone(UTC)
+
+
+def span(anchor: date, interval: str, n: int, tz: str) -> tuple[datetime, datetime]:
+    """
+    Return the moments period `n` begins and ends: the midnights of two boundaries.
+
+    raises: as `boundary` and `instant`.
+    """
+    return instant(boundary(anchor, interval, n), tz), instant(
+        boundary(anchor, interval, n + 1), tz
+    )
+
+
+def days(day: date, length: int, tz: str) -> tuple[datetime, datetime]:
+    """
+    Return the moments so many days begin and end, the first being `day`.
+
+    raises: as `instant`.
+    """
+    return instant(day, tz), instant(day + timedelta(days=length), tz)
+
+
+def day_in(at: datetime, tz: str) -> date:
+    """
+    Return the date of a moment in a time zone.
+    """
+    return at.astimezone(ZoneInfo(tz)).date()

@@ -4,14 +4,18 @@ whoever changes what it says gives `drafting.TERMS_VERSION` a new name.
 """
 
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from decimal import Decimal
 
+from django.utils.formats import date_format
 from django.utils.translation import get_language, gettext_lazy, ngettext
 from django.utils.translation import gettext as _
 from djmoney.money import Money
 
 from crm_billing.templatetags.ui import money
-from packages.quotes import Bound, Line, Share
+from packages.models import Subscription
+from packages.periods import day_in
+from packages.quotes import Bound, Line, Quote, Share
 from packages.rating import PACKAGE, VOLUME, Step
 from packages.terms import COUNTED, FEATURE, METERED, NO_TERM, ONE_OFF, SEAT, Component, Terms, Tier
 
@@ -182,6 +186,59 @@ def charging(terms: Terms, *, zone: str) -> list[Rule]:
         Rule(_("How it is announced"), announced, "bell"),
         Rule(_("How to stop"), stop, "ban"),
     ]
+
+
+def agreement(
+    called: str,
+    quote: Quote,
+    *,
+    auto_renew: bool,
+    zone: str,
+    now: bool = False,
+    trial_until: datetime | None = None,
+) -> str:
+    """
+    Return, line by line, what a customer agrees to: what it costs now and later, and the rules.
+
+    called: the package. now: whether the first term is bought by it; then `trial_until`, when it
+    begins with a trial.
+    """
+    told = {"each": per_term(quote.each_term, quote.terms.interval)}
+    lines = [called]
+    seats = [line for line in quote.lines if line.component.kind == SEAT]
+    lines += [f"{one.component.called}: {number(one.quantity)}" for one in seats]
+    if trial_until is not None:
+        lines.append(
+            _("Nothing is taken now. The trial ends on %(day)s.")
+            % {"day": shown_day(trial_until, zone)}
+        )
+    elif now:
+        lines.append(
+            _("%(amount)s is taken from the wallet now.") % {"amount": money(quote.at_start)}
+        )
+    if auto_renew:
+        lines.append(_("It renews by itself for %(each)s until I stop it.") % told)
+    else:
+        lines.append(_("It does not renew: it ends with what is paid."))
+    rules = charging(quote.terms, zone=zone)
+    return "\n".join([*lines, *(f"{rule.title}: {rule.text}" for rule in rules)])
+
+
+def described(subscription: Subscription, *, starts_at: datetime, ends_at: datetime) -> str:
+    """
+    Describe a period in the journal, in the customer's language: the package, first and last day.
+    """
+    package = subscription.package
+    name = package.name_en if subscription.customer.locale.startswith("en") else package.name
+    last = day_in(ends_at, subscription.zone) - timedelta(days=1)
+    return f"{name} {day_in(starts_at, subscription.zone)} – {last}"
+
+
+def shown_day(at: datetime, zone: str) -> str:
+    """
+    Write the date of a moment in a zone, as the reader's language writes dates.
+    """
+    return date_format(day_in(at, zone), "DATE_FORMAT")
 
 
 def _how_much(terms: Terms) -> Rule:

@@ -2,7 +2,10 @@
 Commands that take money from wallets for what customers use.
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from django.utils.translation import gettext as _
 from djmoney.money import Money
@@ -21,6 +24,21 @@ class BadCharge(DomainError):
     """
 
     code = "bad_charge"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spend:
+    """
+    One amount to take from a wallet.
+
+    amount: positive, whole minor units. reference: whole and unique, as "renewal:42:2027-03-01".
+    """
+
+    customer_id: int
+    amount: Money
+    reference: str
+    description: str
+    by: User | None = None
 
 
 @retried
@@ -48,28 +66,65 @@ def spend(
     """
     if to_minor(amount) <= 0:
         raise BadCharge(_("The amount must be more than zero."), field="amount")
-    currency = str(amount.currency)
-    request = {
-        "reference": f"spend:{customer.pk}:{reference}",
-        "kind": str(JournalEntry.Kind.SPEND),
-        "description": description,
-        "customer": customer.pk,
-        "currency": currency,
-        "amount_minor": to_minor(amount),
-        "occurred_at": at.isoformat(),
-        "actor": by and by.pk,
-        "sha": ledger.fingerprint("SPEND", description, to_minor(amount), currency),
-    }
+    one = Spend(
+        customer_id=customer.pk,
+        amount=amount,
+        reference=f"spend:{customer.pk}:{reference}",
+        description=description,
+        by=by,
+    )
     try:
-        answer = _spent(customer, request)
+        [entry] = _spent([one], at)
+    except ledger.InsufficientFunds as refusal:
+        raise too_little(customer, str(amount.currency), refusal) from None
+    return entry
+
+
+@retried
+def spend_many(spends: Sequence[Spend], *, at: datetime) -> list[JournalEntry]:
+    """
+    Take from many wallets in one round trip, all or none; return the entries in the same order.
+
+    For commands of apps above, who derive the references.
+    raises: as `spend`, for the first that is refused; `data["ord"]` is its place, from 1.
+    """
+    if any(to_minor(one.amount) <= 0 for one in spends):
+        raise BadCharge(_("The amount must be more than zero."), field="amount")
+    return _spent(spends, at)
+
+
+def _spent(spends: Sequence[Spend], at: datetime) -> list[JournalEntry]:
+    requests = [_request(one, at) for one in spends]
+    try:
+        answer = ledger.call("wallet_spend", requests)
     except ledger.NoAccount:
-        policy_in_force(currency, at)
-        chart.system("SPENT", currency)
-        answer = _spent(customer, request)
-    [(entry_id, again, created, policy_id)] = answer
-    if again:
-        return JournalEntry.objects.get(pk=entry_id)
-    return ledger.made(entry_id, request | {"policy": policy_id}, created, by)
+        for currency in sorted({str(one.amount.currency) for one in spends}):
+            policy_in_force(currency, at)
+            chart.system("SPENT", currency)
+        answer = ledger.call("wallet_spend", requests)
+    known = JournalEntry.objects.in_bulk([row[0] for row in answer if row[1]])
+    return [
+        known.get(entry_id)
+        or ledger.made(entry_id, request | {"policy": policy_id}, created, one.by)
+        for one, request, (entry_id, _again, created, policy_id) in zip(
+            spends, requests, answer, strict=True
+        )
+    ]
+
+
+def _request(one: Spend, at: datetime) -> dict[str, Any]:
+    currency, minor = str(one.amount.currency), to_minor(one.amount)
+    return {
+        "reference": one.reference,
+        "kind": str(JournalEntry.Kind.SPEND),
+        "description": one.description,
+        "customer": one.customer_id,
+        "currency": currency,
+        "amount_minor": minor,
+        "occurred_at": at.isoformat(),
+        "actor": one.by and one.by.pk,
+        "sha": ledger.fingerprint("SPEND", one.description, minor, currency),
+    }
 
 
 def too_little(
@@ -104,10 +159,3 @@ def policy_in_force(currency: str, at: datetime) -> WalletPolicy:
         raise BadCharge(
             _("Wallets are not kept in %(currency)s.") % {"currency": currency}, field="currency"
         ) from None
-
-
-def _spent(customer: Customer, request: dict) -> list[list]:
-    try:
-        return ledger.call("wallet_spend", [request])
-    except ledger.InsufficientFunds as refusal:
-        raise too_little(customer, request["currency"], refusal) from None

@@ -1,4 +1,16 @@
 from packages.models.catalogue import Package
+from packages.models.charges import Charge
 from packages.models.prices import PriceComponent, PriceVersion, TopUpOffer
+from packages.models.quotes import PriceQuote
+from packages.models.subscriptions import Subscription, SubscriptionPeriod
 
-__all__ = ["Package", "PriceComponent", "PriceVersion", "TopUpOffer"]
+__all__ = [
+    "Charge",
+    "Package",
+    "PriceComponent",
+    "PriceQuote",
+    "PriceVersion",
+    "Subscription",
+    "SubscriptionPeriod",
+    "TopUpOffer",
+]

@@ -1,0 +1,240 @@
+"""
+The way from a price shown to a subscription: a quote that holds, and a top-up where money lacks.
+"""
+
+from datetime import datetime, timedelta
+
+import structlog
+from django.utils.translation import gettext as _
+from django.utils.translation import override
+from djmoney.money import Money
+
+from accounts import consents, customers
+from accounts.consents import Circumstances
+from accounts.models import Consent, Customer, User
+from crm_billing.errors import DomainError
+from crm_billing.money import to_minor
+from crm_billing.transactions import money_transaction
+from packages import subscriptions
+from packages.catalogue import NotOnSale
+from packages.models import PriceQuote, PriceVersion, Subscription
+from wallet import numbers, queries, topups
+from wallet.models import TopUp
+
+log = structlog.get_logger(__name__)
+
+HONOURED_FOR = timedelta(hours=24)
+
+
+class QuoteExpired(DomainError):
+    """
+    The price was shown too long ago.
+    """
+
+    code = "quote_expired"
+
+
+@money_transaction
+def quote(
+    *,
+    customer: Customer,
+    price_version: PriceVersion,
+    seats: int = 1,
+    at: datetime,
+    by: User | None = None,
+) -> PriceQuote:
+    """
+    Write down what a subscription costs this customer, to be honoured for a day.
+
+    raises NotOnSale: the price is not offered to this customer now.
+    raises BadSeats: so many are not sold.
+    raises AlreadySubscribed: the customer has the package.
+    """
+    version = PriceVersion.objects.whole().get(pk=price_version.pk)
+    if not subscriptions.is_offered(version, customer, at):
+        raise NotOnSale(_("This price is not offered any more. Choose again."))
+    subscriptions.require_new(customer, version.package)
+    begun = subscriptions.first(customer=customer, price_version=version, seats=seats, at=at)
+    return PriceQuote.objects.create(
+        code=numbers.code(),
+        customer=customer,
+        price_version=version,
+        seats=seats,
+        has_trial=begun.has_trial,
+        currency=version.currency,
+        due_minor=to_minor(begun.due),
+        each_term_minor=to_minor(begun.each_term),
+        made_at=at,
+        made_by=by,
+        expires_at=at + HONOURED_FOR,
+    )
+
+
+def missing(quote: PriceQuote) -> Money:
+    """
+    Return what the wallet lacks to pay a quote now; zero when it can.
+    """
+    available = queries.balance(quote.customer, quote.currency).available
+    return max(quote.due - available, quote.due * 0)
+
+
+def begun(quote: PriceQuote, *, at: datetime) -> subscriptions.First:
+    """
+    Return how the subscription of a quote would begin now.
+    """
+    version = PriceVersion.objects.whole().get(pk=quote.price_version_id)
+    return subscriptions.first(
+        customer=quote.customer, price_version=version, seats=quote.seats, at=at
+    )
+
+
+@money_transaction
+def accept(
+    *,
+    quote_id: int,
+    auto_renew: bool,
+    at: datetime,
+    by: User | None = None,
+    circumstances: Circumstances | None = None,
+) -> Subscription:
+    """
+    Buy what a quote says, at its price. Accepting it again returns the same subscription.
+
+    raises QuoteExpired: it is too old.
+    raises: as `subscriptions.subscribe`.
+    """
+    quote = _lock(quote_id)
+    if quote.subscription is not None:
+        return quote.subscription
+    _require_valid(quote, at)
+    if quote.consent is None or quote.auto_renew != auto_renew:
+        _agree(quote, auto_renew, at, by, circumstances)
+    return _buy(quote, at=at, by=by)
+
+
+@money_transaction
+def top_up_first(
+    *,
+    quote_id: int,
+    auto_renew: bool,
+    gateway: str,
+    request_key: str,
+    at: datetime,
+    by: User | None = None,
+    circumstances: Circumstances | None = None,
+) -> TopUp:
+    """
+    Agree to a quote and order exactly the top-up it lacks; it is bought when that is paid.
+
+    Where the wallet takes no such small top-up, its least is ordered.
+
+    raises QuoteExpired: it is too old, or bought already.
+    raises: as `topups.start`.
+    """
+    quote = _lock(quote_id)
+    if quote.subscription is not None:
+        raise QuoteExpired(_("This has been bought already."))
+    _require_valid(quote, at)
+    least = topups.limits(quote.customer, at=at).smallest
+    topup = topups.start(
+        customer=quote.customer,
+        amount=max(missing(quote), least),
+        gateway=gateway,
+        at=at,
+        by=by,
+        request_key=request_key,
+    )
+    if quote.consent is None or quote.auto_renew != auto_renew:
+        _agree(quote, auto_renew, at, by, circumstances)
+    quote.topup = topup
+    quote.save(update_fields=["topup"])
+    return topup
+
+
+def go_on(*, at: datetime, customer_id: int | None = None, limit: int = 500) -> int:
+    """
+    Buy what was agreed to and waits for money that has come; return how many.
+
+    customer_id: only of this customer.
+    """
+    waiting = PriceQuote.objects.waiting_for_money(at).filter(topup__state=TopUp.State.PAID)
+    if customer_id is not None:
+        waiting = waiting.filter(customer_id=customer_id)
+    done = 0
+    for quote_id in waiting.order_by("pk").values_list("pk", flat=True)[:limit]:
+        done += _go_on_with(quote_id, at)
+    return done
+
+
+def _go_on_with(quote_id: int, at: datetime) -> bool:
+    try:
+        return _bought(quote_id=quote_id, at=at)
+    except DomainError as refusal:
+        # The money is in the wallet; the page of the quote says what is in the way.
+        log.info("quote.waits", quote=quote_id, reason=refusal.code)
+        return False
+
+
+@money_transaction
+def _bought(*, quote_id: int, at: datetime) -> bool:
+    quote = _lock(quote_id)
+    if quote.subscription is not None:
+        return False
+    _require_valid(quote, at)
+    with override(quote.customer.locale):
+        _buy(quote, at=at, by=quote.consent and quote.consent.given_by)
+    return True
+
+
+def _buy(quote: PriceQuote, *, at: datetime, by: User | None) -> Subscription:
+    now = begun(quote, at=at)
+    if (to_minor(now.due), now.has_trial) != (quote.due_minor, quote.has_trial):
+        raise QuoteExpired(_("This quote holds no more. Please look at the price once more."))
+    subscription = subscriptions.subscribe(
+        customer=quote.customer,
+        price_version=quote.price_version,
+        seats=quote.seats,
+        auto_renew=quote.auto_renew,
+        at=at,
+        by=by,
+        quote=quote,
+        consent=quote.consent,
+    )
+    quote.accepted_at, quote.subscription = at, subscription
+    quote.save(update_fields=["accepted_at", "subscription"])
+    return subscription
+
+
+def _agree(
+    quote: PriceQuote,
+    auto_renew: bool,
+    at: datetime,
+    by: User | None,
+    circumstances: Circumstances | None,
+) -> None:
+    quote.consent = consents.record(
+        customer=quote.customer,
+        purpose=Consent.Purpose.SUBSCRIBE,
+        text=subscriptions.agreement(
+            quote.price_version, begun(quote, at=at), auto_renew=auto_renew
+        ),
+        version=quote.price_version.terms_version,
+        at=at,
+        by=by,
+        circumstances=circumstances,
+    )
+    quote.auto_renew = auto_renew
+    quote.save(update_fields=["consent", "auto_renew"])
+
+
+def _lock(quote_id: int) -> PriceQuote:
+    customers.lock(PriceQuote.objects.values_list("customer_id", flat=True).get(pk=quote_id))
+    PriceQuote.objects.select_for_update(no_key=True).get(pk=quote_id)
+    return PriceQuote.objects.select_related(
+        "customer", "consent__given_by", "subscription", "price_version__package"
+    ).get(pk=quote_id)
+
+
+def _require_valid(quote: PriceQuote, at: datetime) -> None:
+    if quote.expires_at <= at:
+        raise QuoteExpired(_("This quote is too old. Please look at the price once more."))

@@ -1,0 +1,25 @@
+DROP TRIGGER packages_quote_decided_once ON packages_pricequote;
+DROP TRIGGER packages_quote_fixed ON packages_pricequote;
+DROP TRIGGER packages_charge_append_only ON packages_charge;
+DROP TRIGGER packages_charge_is_its_entry ON packages_charge;
+DROP FUNCTION packages_charge_is_its_entry();
+DROP TRIGGER packages_period_leaves_no_gap ON packages_subscriptionperiod;
+DROP FUNCTION packages_period_leaves_no_gap();
+DROP TRIGGER packages_period_stays ON packages_subscriptionperiod;
+DROP TRIGGER packages_period_is_cut_once ON packages_subscriptionperiod;
+DROP FUNCTION packages_period_is_cut_once();
+DROP TRIGGER packages_quote_consent_is_its_customers ON packages_pricequote;
+DROP TRIGGER packages_subscription_consent_is_its_customers ON packages_subscription;
+DROP FUNCTION packages_consent_is_the_customers();
+DROP TRIGGER packages_subscription_needs_an_active_customer ON packages_subscription;
+DROP TRIGGER packages_subscription_is_of_its_price ON packages_subscription;
+DROP FUNCTION packages_subscription_is_of_its_price();
+DROP TRIGGER packages_subscription_state_follows ON packages_subscription;
+DROP TRIGGER packages_subscription_stays ON packages_subscription;
+DROP TRIGGER packages_subscription_ends_once ON packages_subscription;
+DROP TRIGGER packages_subscription_fixed ON packages_subscription;
+ALTER TABLE packages_charge DROP CONSTRAINT packages_charge_is_for_a_period;
+ALTER TABLE packages_subscription
+    DROP CONSTRAINT packages_subscription_is_paid_until_its_last_period_ends;
+ALTER TABLE packages_subscriptionperiod
+    DROP CONSTRAINT packages_period_begins_where_the_last_ended;
