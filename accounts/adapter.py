@@ -20,6 +20,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext_noop as _
 
 from accounts.models import User
+from crm_billing import plain_text
 
 # allauth's words whose Chinese is not what people say; named here, they are in our catalogue,
 # which goes before allauth's
@@ -30,6 +31,7 @@ RENAMED = [
     _("Enter Sign-In Code"),
     _("Enter Password Reset Code"),
     _("You have confirmed %(email)s."),
+    _("Incorrect code."),
 ]
 
 
@@ -43,6 +45,10 @@ class AccountAdapter(DefaultAccountAdapter):
         return url_has_allowed_host_and_scheme(
             url, allowed_hosts={request.get_host()}, require_https=request.is_secure()
         )
+
+    def clean_email(self, email: str) -> str:
+        plain_text.require(email)
+        return super().clean_email(email)
 
     def send_mail(self, template_prefix: str, email: str, context: dict) -> None:
         """

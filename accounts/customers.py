@@ -221,8 +221,10 @@ def _set_status(customer: Customer, status: str, reason: str) -> Customer:
     if not reason.strip():
         raise ReasonMissing(_("Say why."))
     customer.status, customer.status_reason = status, reason.strip()
-    customer.full_clean()
-    customer.save(update_fields=["status", "status_reason"])
+    changed = ["status", "status_reason"]
+    # what else is wrong with the row keeps nobody from freezing it
+    customer.full_clean(exclude={field.name for field in Customer._meta.fields} - set(changed))
+    customer.save(update_fields=changed)
     return customer
 
 

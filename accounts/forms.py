@@ -7,6 +7,7 @@ from django.conf import settings
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import ApiKey, Customer, Invitation, Member, User
+from crm_billing import plain_text
 
 COMMON_ZONES = [
     "Asia/Shanghai",
@@ -157,7 +158,10 @@ class RoleForm(forms.ModelForm):
 
 class ApiKeyForm(forms.Form):
     name = forms.CharField(
-        label=_("Name of the key"), max_length=100, help_text=_("Which program will use it?")
+        label=_("Name of the key"),
+        max_length=100,
+        validators=[plain_text.require],
+        help_text=_("Which program will use it?"),
     )
     scopes = forms.MultipleChoiceField(
         label=_("Scopes"),

@@ -28,7 +28,7 @@ def change(
     ]
     for field in changed:
         setattr(user, field, wanted[field])
-    user.full_clean(exclude=["password"])
+    user.full_clean(exclude={field.name for field in User._meta.fields} - set(changed))
     if changed:
         user.save(update_fields=changed)
     return user

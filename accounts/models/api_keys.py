@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts.models.customers import Customer
 from accounts.models.history import tracked
 from accounts.models.users import User
+from crm_billing.plain_text import PlainText
 
 
 class Scope(models.TextChoices):
@@ -28,7 +29,7 @@ class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
 
 
 @tracked(verbose_name=_("API key change"), exclude=["key_sha256", "last_used_at"])
-class ApiKey(models.Model):
+class ApiKey(PlainText):
     """
     A program's right to act for a customer. The token is shown once; we keep its hash.
     """

@@ -9,6 +9,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models.history import tracked
+from crm_billing.plain_text import PlainText
 
 if TYPE_CHECKING:
     from accounts.models.users import User
@@ -28,7 +29,7 @@ class CustomerQuerySet(models.QuerySet["Customer"]):
 
 
 @tracked(verbose_name=_("customer change"))
-class Customer(models.Model):
+class Customer(PlainText):
     """
     Whoever is billed: a company or a person. Users act for customers as Members.
 
@@ -79,6 +80,8 @@ class Customer(models.Model):
     tax_title = models.CharField(_("invoice title"), max_length=200, blank=True)
     tax_number = models.CharField(_("tax number"), max_length=30, blank=True)
     opened_at = models.DateTimeField(_("opened"), default=timezone.now)
+
+    several_lines = ("status_reason",)
 
     objects = CustomerQuerySet.as_manager()
 

@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts.models.customers import Customer
 from accounts.models.history import tracked
 from accounts.models.users import User
+from crm_billing.plain_text import PlainText
 
 
 class Role(models.TextChoices):
@@ -72,7 +73,7 @@ class InvitationQuerySet(models.QuerySet["Invitation"]):
 
 
 @tracked(verbose_name=_("invitation change"), exclude=["token_sha256"])
-class Invitation(models.Model):
+class Invitation(PlainText):
     """
     An e-mailed offer to become a member. The token travels only in the mail; we keep its hash.
     """

@@ -9,6 +9,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models.history import tracked
+from crm_billing.plain_text import PlainText
 
 
 class UserManager(BaseUserManager["User"]):
@@ -26,7 +27,7 @@ class UserManager(BaseUserManager["User"]):
 
 
 @tracked(verbose_name=_("user change"), exclude=["password", "last_login"])
-class User(AbstractBaseUser, PermissionsMixin):
+class User(PlainText, AbstractBaseUser, PermissionsMixin):
     """
     Somebody who signs in, by e-mail: a customer's person, one of the staff, or both.
     """

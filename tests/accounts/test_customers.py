@@ -2,7 +2,7 @@ import pytest
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 
-from accounts import customers
+from accounts import customers, profiles
 from accounts.models import Customer, Member, User
 from accounts.roles import FINANCE_CHECKER, SUPPORT
 from tests.factories import NOON, UserFactory, member_of, open_customer, owner_of, staff
@@ -93,6 +93,34 @@ class TestChange:
         Customer.objects.update(status="CLOSED")
         with pytest.raises(customers.CustomerClosed):
             customers.change(customer_id=customer.pk, at=NOON, by=owner_of(customer), name="x")
+
+
+class TestNames:
+    @pytest.mark.parametrize("name", ["晨星\u202egnp", "晨\n星", "晨\u200b星"])
+    def test_of_customers_show_all_they_hold(self, name):
+        customer = open_customer()
+        with pytest.raises(ValidationError, match=r"U\+"):
+            open_customer(name)
+        with pytest.raises(ValidationError, match=r"U\+"):
+            customers.change(customer_id=customer.pk, at=NOON, by=None, name=name)
+        with pytest.raises(ValidationError, match=r"U\+"):
+            profiles.change(user_id=owner_of(customer).pk, at=NOON, name=name)
+
+    def test_of_old_keep_nobody_from_freezing_or_speaking_another_language(self):
+        customer = open_customer()
+        Customer.objects.update(name="晨\u202e星")
+        User.objects.update(name="李\u202e雷")
+        owner = owner_of(customer)
+        profiles.change(user_id=owner.pk, at=NOON, locale="en")
+        frozen = customers.freeze(
+            customer_id=customer.pk, reason="Line one\nline two", at=NOON, by=None
+        )
+        assert frozen.status == "FROZEN"
+
+    def test_change_in_spite_of_a_reason_of_several_lines(self):
+        customer = open_customer()
+        customers.freeze(customer_id=customer.pk, reason="One\ntwo", at=NOON, by=None)
+        customers.change(customer_id=customer.pk, at=NOON, by=None, name="晨月")
 
 
 class TestFixCurrency:

@@ -58,6 +58,27 @@ def membership(customer, user):
     return Member.objects.get(customer=customer, user=user)
 
 
+HIDDEN = "晨星\u202egnp.exe"
+
+
+class TestNames:
+    def test_show_all_they_hold(self, client, customer):
+        owner = owner_of(customer)
+        client.force_login(owner)
+        for page, body in {
+            "accounts:welcome": NEW_CUSTOMER | {"name": HIDDEN},
+            "accounts:settings": details(customer, contact_name=HIDDEN),
+            "accounts:profile": {"name": HIDDEN, "locale": ""},
+            "accounts:create-api-key": {"name": HIDDEN, "scopes": ["wallet:read"], "days": "90"},
+            "accounts:invite-member": {"email": '"\x01"@example.com', "role": "VIEWER"},
+        }.items():
+            response = client.post(reverse(page), body)
+            assert response.status_code == 422, page
+            assert "U+" in response.content.decode(), page
+        assert Customer.objects.get() == customer
+        assert not ApiKey.objects.exists() and not Invitation.objects.exists()
+
+
 class TestWhoMayOpenWhat:
     @pytest.mark.parametrize("name", OWNER_ONLY + EVERY_MEMBER + EVERYBODY)
     def test_sends_strangers_to_log_in(self, client, name):

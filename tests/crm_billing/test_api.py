@@ -47,6 +47,13 @@ class TestABody:
         assert (response.status_code, list(response.json()["fields"])) == (400, ["amout"])
         assert Hold.objects.get().state == "OPEN"
 
+    @pytest.mark.parametrize(
+        ("path", "body"), [("charges/", charge("1.00")), ("holds/", money("1.00"))]
+    )
+    def test_says_nothing_that_nobody_sees(self, api, path, body):
+        response = api.post(path, body | {"description": "Seats\u202e00.1"})
+        assert (response.status_code, list(response.json()["fields"])) == (400, ["description"])
+
     def test_that_was_refused_may_be_mended_under_its_key(self, api):
         api.post("charges/", charge("1.00") | {"a": 1})
         assert api.post("charges/", charge("1.00")).status_code == 201

@@ -5,6 +5,7 @@ from rest_framework.views import APIView
 
 from accounts.customers import CustomerFrozen
 from accounts.http import ApiRequest
+from crm_billing import plain_text
 from crm_billing.api import IDEMPOTENCY_KEY, KEY_REFUSALS, AmountField, Body, ErrorBody, idempotent
 from wallet import queries, spending
 from wallet.ledger import InsufficientFunds, MoneyFrozen, ReferenceReused, WrongCurrency
@@ -24,7 +25,9 @@ REFUSALS = dict.fromkeys((400, 401, 403, 409, 429, 503), ErrorBody)
 
 class ChargeInput(Body):
     amount = AmountField()
-    description = serializers.CharField(max_length=200, help_text="what the customer reads")
+    description = serializers.CharField(
+        max_length=200, validators=[plain_text.require], help_text="what the customer reads"
+    )
 
 
 class ChargeOutput(serializers.Serializer):

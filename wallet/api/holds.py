@@ -6,6 +6,7 @@ from rest_framework.views import APIView
 
 from accounts.customers import CustomerClosed
 from accounts.http import ApiRequest
+from crm_billing import plain_text
 from crm_billing.api import IDEMPOTENCY_KEY, KEY_REFUSALS, AmountField, Body, ErrorBody, idempotent
 from wallet import holds
 from wallet.api.charges import MONEY_REFUSALS
@@ -18,7 +19,10 @@ class HoldInput(Body):
     amount = AmountField()
     expires_at = serializers.DateTimeField(required=False, help_text="7 days from now by default")
     description = serializers.CharField(
-        required=False, max_length=200, help_text="what the customer reads, also at capture"
+        required=False,
+        max_length=200,
+        validators=[plain_text.require],
+        help_text="what the customer reads, also at capture",
     )
 
 

@@ -1,0 +1,50 @@
+import pytest
+from django.core.exceptions import ValidationError
+
+from crm_billing import plain_text
+
+
+class TestRequire:
+    @pytest.mark.parametrize(
+        ("text", "number"),
+        [
+            ("晨星\u202egnp", "U+202E"),
+            ("晨星\u200b科技", "U+200B"),
+            ("\ufeff晨星", "U+FEFF"),
+            ("晨\x00星", "U+0000"),
+            ("晨\n星", "U+000A"),
+            ("晨\t星", "U+0009"),
+            ("晨\u2028星", "U+2028"),
+            ("晨\u2029星", "U+2029"),
+            ("晨\x85星", "U+0085"),
+            ("ad\u00admin", "U+00AD"),
+            ("\u2066晨星\u2069", "U+2066"),
+            ("晨\u200d星", "U+200D"),
+            ("a\u200cb", "U+200C"),
+            ("क्\u200d", "U+200D"),
+            ("\u200dक", "U+200D"),
+        ],
+    )
+    def test_refuses_what_nobody_sees_and_names_it(self, text, number):
+        with pytest.raises(ValidationError) as refusal:
+            plain_text.require(text)
+        assert number in refusal.value.messages[0]
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "",
+            "晨星科技（上海）有限公司",
+            "Nguyễn Thị Ánh",
+            "محمد بن سلمان",
+            "می\u200cخواهم",
+            "क्\u200dष",
+            "श्\u200cर",
+            "👩\u200d💻",
+            "❤️\u200d🔥",
+            "O’Neill & Söhne – 50 %",
+            "全\u3000角",
+        ],
+    )
+    def test_takes_what_people_write(self, text):
+        plain_text.require(text)
