@@ -7,6 +7,7 @@ from base64 import urlsafe_b64encode
 from datetime import datetime, timedelta
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext as _
 
@@ -17,6 +18,7 @@ from crm_billing import outbox
 from crm_billing.errors import DomainError
 
 LIFETIME = timedelta(days=7)
+HOURLY_LIMIT = 20
 DAILY_LIMIT = 50
 
 
@@ -60,7 +62,7 @@ def invite(*, customer_id: int, email: str, role: str, at: datetime, by: User) -
     raises UnknownRole: `role` is none of Member.Role.
     raises AlreadyMember: the address belongs to a member.
     raises AlreadyInvited: an invitation to the address is open.
-    raises TooManyInvitations: DAILY_LIMIT were sent within a day.
+    raises TooManyInvitations: HOURLY_LIMIT were sent within an hour or DAILY_LIMIT within a day.
     raises ValidationError: the address is malformed.
     """
     customer = customers.lock(customer_id)
@@ -77,8 +79,7 @@ def invite(*, customer_id: int, email: str, role: str, at: datetime, by: User) -
         raise AlreadyInvited(
             _("An invitation to this address is open already."), field="email", email=email
         )
-    if earlier.filter(created_at__gt=at - timedelta(days=1)).count() >= DAILY_LIMIT:
-        raise TooManyInvitations(_("Too many invitations today. Please try again tomorrow."))
+    _require_few(earlier.filter(created_at__gt=at - timedelta(days=1)), at)
 
     invitation = Invitation(
         customer=customer,
@@ -223,6 +224,19 @@ def _require_manager(by: User, customer_id: int, staff_permission: str) -> None:
 def _require_role(role: str) -> None:
     if role not in Member.Role.values:
         raise UnknownRole(_("Choose one of the roles."), field="role", role=role)
+
+
+def _require_few(sent_today: QuerySet[Invitation], at: datetime) -> None:
+    """
+    Refuse to be used for sending mails in bulk; the customer is locked, so the count is exact.
+    """
+    if sent_today.count() >= DAILY_LIMIT:
+        raise TooManyInvitations(_("Too many invitations today. Please try again tomorrow."))
+    if sent_today.filter(created_at__gt=at - timedelta(hours=1)).count() >= HOURLY_LIMIT:
+        raise TooManyInvitations(
+            _("%(count)s invitations were sent within an hour. Please try again a little later.")
+            % {"count": HOURLY_LIMIT}
+        )
 
 
 def _require_another_owner(member: Member) -> None:

@@ -46,7 +46,7 @@ class PlainText(models.Model):
 
     def clean_fields(self, exclude: Collection[str] | None = None) -> None:
         passed = {*(exclude or ()), *self.several_lines}
-        errors = {}
+        errors: dict[str, list] = {}
         try:
             super().clean_fields(exclude=exclude)
         except ValidationError as error:

@@ -106,6 +106,18 @@ class TestInvite:
             invite(customer, "c@example.com")
         assert invite(customer, "c@example.com", at=NOON + timedelta(days=1))
 
+    def test_stops_at_the_hourly_limit_of_each_customer(self):
+        customer, soon = open_customer(), NOON + timedelta(minutes=59)
+        for number in range(members.HOURLY_LIMIT):
+            invite(customer, f"p{number}@example.com")
+        members.revoke(
+            invitation_id=Invitation.objects.latest("pk").pk, at=NOON, by=owner_of(customer)
+        )
+        with pytest.raises(members.TooManyInvitations, match="20"):
+            invite(customer, "one-more@example.com", at=soon)
+        assert invite(open_customer(), "one-more@example.com", at=soon)
+        assert invite(customer, "one-more@example.com", at=NOON + timedelta(hours=1))
+
     def test_refuses_closed_customers(self):
         customer = open_customer()
         Customer.objects.update(status="CLOSED")
