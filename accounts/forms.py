@@ -157,6 +157,12 @@ class RoleForm(forms.ModelForm):
 
 
 class ApiKeyForm(forms.Form):
+    """
+    What a key is for and may do.
+
+    once: names this filling-in, so that a reload or a double click makes one key.
+    """
+
     name = forms.CharField(
         label=_("Name of the key"),
         max_length=100,
@@ -171,6 +177,7 @@ class ApiKeyForm(forms.Form):
     days = forms.ChoiceField(
         label=_("Expires after"), choices=list(KEY_LIFETIMES.items()), initial="90"
     )
+    once = forms.UUIDField(widget=forms.HiddenInput, initial=uuid4)
 
     @property
     def lifetime(self) -> timedelta:

@@ -280,19 +280,16 @@ def api_key_list(request: PortalRequest) -> HttpResponse:
 def create_api_key(request: PortalRequest) -> HttpResponse:
     """
     Make a key and show its token, this once, in the answer to the POST.
+
+    Sent again, by a reload or a double click, it makes no other and says what became of the first.
     """
     form = ApiKeyForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
-        at = timezone.now()
         try:
-            key, token = api_keys.create(
-                customer=request.customer,
-                name=form.cleaned_data["name"],
-                scopes=form.cleaned_data["scopes"],
-                at=at,
-                by=request.user,
-                expires_at=at + form.lifetime,
-            )
+            key, token = _make_key_once(request, form)
+        except idempotency.IdempotencyConflict:
+            messages.warning(request, _("That page has made a key already. Here is a new one."))
+            return redirect("accounts:create-api-key")
         except DomainError as refusal:
             form.add_error(None, str(refusal))
         else:
@@ -348,6 +345,36 @@ def _open_once(request: PortalRequest, form: NewCustomerForm) -> int:
         act=act,
     )
     return answer.body["customer_id"]
+
+
+def _make_key_once(request: PortalRequest, form: ApiKeyForm) -> tuple[ApiKey, str]:
+    """
+    Make the key the form describes; its token is "" when it was made and shown before.
+    """
+    at, wanted = timezone.now(), dict(form.cleaned_data)
+    once, tokens = str(wanted.pop("once")), []
+
+    def act() -> tuple[int, dict]:
+        key, token = api_keys.create(
+            customer=request.customer,
+            name=wanted["name"],
+            scopes=wanted["scopes"],
+            at=at,
+            by=request.user,
+            expires_at=at + form.lifetime,
+        )
+        tokens.append(token)
+        return 201, {"api_key_id": key.pk}
+
+    answer = idempotency.run(
+        scope=f"api-key:{request.customer.pk}:{request.user.pk}",
+        key=once,
+        fingerprint=idempotency.fingerprint(method="POST", path=request.path, body=wanted),
+        at=at,
+        act=act,
+    )
+    key = ApiKey.objects.get(pk=answer.body["api_key_id"])
+    return key, "" if answer.replayed else tokens[-1]
 
 
 def _details(customer: Customer) -> list[dict]:

@@ -134,7 +134,12 @@ class World:
             "accounts:profile": {"name": "Changed", "locale": "en"},
             "accounts:invite-member": {"email": f"{uuid4().hex}@example.com", "role": "VIEWER"},
             "accounts:change-role": {"role": "OWNER"},
-            "accounts:create-api-key": {"name": "Mine", "scopes": ["wallet:read"], "days": "30"},
+            "accounts:create-api-key": {
+                "name": "Mine",
+                "scopes": ["wallet:read"],
+                "days": "30",
+                "once": str(uuid4()),
+            },
             "packages:top-up": {"gateway": "sandbox"},
             "wallet:topup-new": order,
             "wallet:topup-confirm": order | {"request_key": uuid4().hex},

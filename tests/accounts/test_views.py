@@ -28,6 +28,15 @@ NEW_CUSTOMER = {
 }
 
 
+NEW_KEY = {
+    "name": "ERP",
+    "scopes": ["wallet:read"],
+    "days": "30",
+    "once": "0f0f3b52-7a55-4b6c-9a3f-3a1f0d2f6a01",
+}
+TOKEN = r"crm_[a-z0-9]{8}_[\w-]{43}"
+
+
 @pytest.fixture
 def customer():
     return open_customer()
@@ -69,7 +78,7 @@ class TestNames:
             "accounts:welcome": NEW_CUSTOMER | {"name": HIDDEN},
             "accounts:settings": details(customer, contact_name=HIDDEN),
             "accounts:profile": {"name": HIDDEN, "locale": ""},
-            "accounts:create-api-key": {"name": HIDDEN, "scopes": ["wallet:read"], "days": "90"},
+            "accounts:create-api-key": NEW_KEY | {"name": HIDDEN},
             "accounts:invite-member": {"email": '"\x01"@example.com', "role": "VIEWER"},
         }.items():
             response = client.post(reverse(page), body)
@@ -396,9 +405,9 @@ class TestApiKeys:
     def test_shows_the_token_once(self, as_owner, customer):
         page = as_owner.post(
             reverse("accounts:create-api-key"),
-            {"name": "ERP", "scopes": ["wallet:read", "holds:write"], "days": "30"},
+            NEW_KEY | {"scopes": ["wallet:read", "holds:write"]},
         )
-        (token,) = set(re.findall(r"crm_[a-z0-9]{8}_[\w-]{43}", page.content.decode()))
+        (token,) = set(re.findall(TOKEN, page.content.decode()))
         key = api_keys.find(token, at=timezone.now())
         assert key.customer == customer and key.scopes == ["holds:write", "wallet:read"]
         assert key.created_by == owner_of(customer)
@@ -406,12 +415,34 @@ class TestApiKeys:
         listed = as_owner.get(reverse("accounts:api-key-list")).content.decode()
         assert key.prefix in listed and token not in listed
 
+    def test_makes_one_key_however_often_it_is_sent(self, as_owner, customer):
+        url = reverse("accounts:create-api-key")
+        shown, again = (as_owner.post(url, NEW_KEY).content.decode() for _ in range(2))
+        key = ApiKey.objects.get()
+        assert re.findall(TOKEN, shown) and not re.findall(TOKEN, again)
+        assert "ERP" in again and reverse("accounts:api-key-list") in again
+        assert api_keys.find(re.findall(TOKEN, shown)[0], at=timezone.now()) == key
+
+    def test_of_another_filling_in_are_others(self, as_owner, customer):
+        url = reverse("accounts:create-api-key")
+        once = {as_owner.get(url).context["form"]["once"].value() for _ in range(2)}
+        assert len(once) == 2
+        for one in once:
+            as_owner.post(url, NEW_KEY | {"once": one})
+        assert ApiKey.objects.count() == 2
+
+    def test_want_a_new_form_for_another_key(self, as_owner, customer):
+        url = reverse("accounts:create-api-key")
+        as_owner.post(url, NEW_KEY)
+        response = as_owner.post(url, NEW_KEY | {"name": "Shop"})
+        assert (response.status_code, response.url) == (302, url)
+        assert ApiKey.objects.get().name == "ERP"
+
     @pytest.mark.parametrize(
         "wrong", [{"name": ""}, {"scopes": []}, {"scopes": ["all"]}, {"days": "9999"}], ids=str
     )
     def test_says_what_is_wrong(self, as_owner, wrong):
-        body = {"name": "ERP", "scopes": ["wallet:read"], "days": "30"} | wrong
-        response = as_owner.post(reverse("accounts:create-api-key"), body)
+        response = as_owner.post(reverse("accounts:create-api-key"), NEW_KEY | wrong)
         assert list(response.context["form"].errors) == list(wrong)
         assert not ApiKey.objects.exists()
 
