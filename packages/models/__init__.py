@@ -3,9 +3,11 @@ from packages.models.charges import Charge
 from packages.models.prices import PriceComponent, PriceVersion, TopUpOffer
 from packages.models.quotes import PriceQuote
 from packages.models.subscriptions import Subscription, SubscriptionPeriod
+from packages.models.usage import Meter, UsageEvent, UsageHour
 
 __all__ = [
     "Charge",
+    "Meter",
     "Package",
     "PriceComponent",
     "PriceQuote",
@@ -13,4 +15,6 @@ __all__ = [
     "Subscription",
     "SubscriptionPeriod",
     "TopUpOffer",
+    "UsageEvent",
+    "UsageHour",
 ]

@@ -1,0 +1,89 @@
+"""
+Commands on meters: what is counted, and how many events make one quantity.
+"""
+
+from datetime import datetime
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from accounts.customers import NotAllowed
+from accounts.models import User
+from crm_billing.errors import DomainError
+from packages.models import Meter
+
+MANAGE = "packages.publish_package"
+
+
+class MeterExists(DomainError):
+    code = "meter_exists"
+
+
+class MeterRetired(DomainError):
+    code = "meter_retired"
+
+
+@transaction.atomic
+def add(
+    *,
+    code: str,
+    name: str,
+    name_en: str,
+    aggregation: str,
+    at: datetime,
+    by: User | None,
+    unit: str = "",
+    unit_en: str = "",
+    carries_value: bool = False,
+) -> Meter:
+    """
+    Begin to count something. What a meter is never changes afterwards.
+
+    code: as components of prices name it. aggregation: a Meter.Aggregation.
+    carries_value: each event is a transaction of so much money.
+    by: staff with `packages.publish_package`, None for the house itself.
+    raises NotAllowed: as it says.
+    raises MeterExists: there is one with this code, perhaps retired.
+    raises ValidationError: the code, a name or the aggregation is malformed.
+    source: docs/adr/0013-usage.md
+    """
+    _require_right(by)
+    meter = Meter(
+        code=code,
+        name=name,
+        name_en=name_en,
+        unit=unit,
+        unit_en=unit_en,
+        aggregation=aggregation,
+        carries_value=carries_value,
+        created_at=at,
+        created_by=by,
+    )
+    if Meter.objects.filter(code=code).exists():
+        raise MeterExists(_("There is a meter with this code."), field="code", code=code)
+    meter.full_clean()
+    meter.save()
+    return meter
+
+
+@transaction.atomic
+def retire(*, meter_id: int, at: datetime, by: User | None) -> Meter:
+    """
+    Take no more events on a meter. What was counted stays.
+
+    by: as `add` says.
+    raises NotAllowed: as it says.
+    raises MeterRetired: it was retired before.
+    """
+    _require_right(by)
+    meter = Meter.objects.select_for_update(no_key=True).get(pk=meter_id)
+    if meter.retired_at:
+        raise MeterRetired(_("This meter was retired before."), code=meter.code)
+    meter.retired_at, meter.retired_by = at, by
+    meter.save(update_fields=["retired_at", "retired_by"])
+    return meter
+
+
+def _require_right(by: User | None) -> None:
+    if by is not None and not (by.is_active and by.is_staff and by.has_perm(MANAGE)):
+        raise NotAllowed(_("You may not do this."), permission=MANAGE)

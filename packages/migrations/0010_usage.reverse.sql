@@ -1,0 +1,10 @@
+DROP TRIGGER packages_usage_rolls_up ON packages_usageevent;
+DROP TRIGGER packages_usage_hour_follows ON packages_usagehour;
+DROP TRIGGER packages_meter_is_never_emptied ON packages_meter;
+DROP TRIGGER packages_usage_is_append_only ON packages_usageevent;
+DROP TRIGGER packages_meter_stays ON packages_meter;
+DROP FUNCTION packages_usage_rolls_up();
+DROP FUNCTION packages_usage_left(BIGINT, BIGINT, TIMESTAMPTZ, TIMESTAMPTZ);
+DROP FUNCTION packages_usage_hour_follows();
+DROP FUNCTION packages_usage_is_append_only();
+DROP FUNCTION packages_meter_stays();
