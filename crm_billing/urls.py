@@ -2,6 +2,7 @@ from allauth.account.decorators import secure_admin_login
 from django.contrib import admin
 from django.urls import include, path
 
+from accounts.entrance import confirm_address
 from accounts.views import set_language
 from crm_billing import health, pages
 
@@ -14,6 +15,7 @@ urlpatterns = [
     path("language/", set_language, name="set_language"),
     path("theme/", pages.set_theme, name="set_theme"),
     path("admin/", admin.site.urls),
+    path("account/confirm-email/", confirm_address, name="account_email_verification_sent"),
     path("account/", include("allauth.urls")),
     path("", include("accounts.urls")),
     path("", include("wallet.urls")),

@@ -76,6 +76,48 @@ class TestSignUp:
         assert client.post(url, {"code": "AAAAAA"}).status_code == 200
         assert not signed_in(client)
 
+    def test_counts_no_try_without_a_code(self, client):
+        url = sign_up(client).url
+        for _ in range(5):
+            response = client.post(url, {"code": " "})
+            assert list(response.context["verify_form"].errors) == ["code"]
+        assert client.post(url, {"code": code_in_mail()}).status_code == 302
+        assert signed_in(client)
+
+    def test_ends_after_three_wrong_codes(self, client):
+        url = sign_up(client).url
+        for status in (200, 200, 302):
+            assert client.post(url, {"code": "AAAA-AAAA"}).status_code == status
+
+    def test_sends_another_code_when_asked(self, client):
+        url = sign_up(client).url
+        first = code_in_mail()
+        cache.clear()  # ten seconds later
+        assert 'value="resend"' in client.get(url).content.decode()
+        assert client.post(url, {"action": "resend"}).url == url
+        assert len(mail.outbox) == 2 and code_in_mail() != first
+        assert client.post(url, {"code": first}).status_code == 200
+        assert client.post(url, {"code": code_in_mail()}).status_code == 302
+        assert signed_in(client)
+
+    def test_keeps_the_code_when_asked_for_another_too_soon(self, client):
+        url = sign_up(client).url
+        for _ in range(3):
+            page = client.post(url, {"action": "resend"}, follow=True)
+            assert page.redirect_chain == [(url, 302)]
+            assert page.context["messages"]
+            assert 'name="code"' in page.content.decode()
+        assert len(mail.outbox) == 1
+        client.post(url, {"code": code_in_mail()})
+        assert signed_in(client)
+
+    def test_sends_no_more_than_two_others(self, client):
+        url = sign_up(client).url
+        for _ in range(4):
+            cache.clear()
+            client.post(url, {"action": "resend"})
+        assert len(mail.outbox) == 3
+
     def test_does_not_tell_who_has_an_account(self, client):
         user = UserFactory()
         first, second = sign_up(client, "new@example.com"), sign_up(Client(), user.email)
