@@ -32,6 +32,18 @@ def may_manage(user: User | None, customer_id: int, *, staff_permission: str) ->
     return user.is_active and user.is_staff and user.has_perm(staff_permission)
 
 
+def billing_emails(customer: Customer) -> list[str]:
+    """
+    Return who gets a customer's documents and notices: the billing address, or else its owners.
+    """
+    if customer.contact_email:
+        return [customer.contact_email]
+    owners = User.objects.filter(
+        memberships__customer=customer, memberships__role=Member.Role.OWNER, is_active=True
+    )
+    return list(owners.order_by("pk").values_list("email", flat=True))
+
+
 def verified_emails(user: User) -> set[str]:
     """
     Return the addresses a person has proved to read, in lower case.

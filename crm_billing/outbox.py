@@ -8,7 +8,7 @@ A worker relays it at least once; a handler must bear being called twice.
 import json
 import random
 import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -71,17 +71,33 @@ def put(*, topic: str, key: str, payload: dict[str, Any], at: datetime) -> bool:
 
     payload: ids and plain values, nothing secret: it is kept and shown to staff.
     """
+    return put_many(topic=topic, errands={key: payload}, at=at) == 1
+
+
+def put_many(*, topic: str, errands: Mapping[str, dict[str, Any]], at: datetime) -> int:
+    """
+    Write many errands of a topic down in one statement, as `put` does; return how many are new.
+
+    errands: key -> payload.
+    """
     with connection.cursor() as cursor:
         cursor.execute(
             """
             INSERT INTO crm_billing_outbox
                 (topic, key, payload, created_at, next_try_at, attempts, last_error)
-            VALUES (%s, %s, %s::jsonb, %s, %s, 0, '')
+            SELECT %s, e.key, e.payload::jsonb, %s, %s, 0, ''
+            FROM unnest(%s::text[], %s::text[]) AS e (key, payload)
             ON CONFLICT (topic, key) DO NOTHING
             """,
-            [topic, key, json.dumps(payload, allow_nan=False), at, at],
+            [
+                topic,
+                at,
+                at,
+                list(errands),
+                [json.dumps(payload, allow_nan=False) for payload in errands.values()],
+            ],
         )
-        new = cursor.rowcount == 1
+        new = cursor.rowcount
     if new:
         _hint_after_commit()
     return new
@@ -151,9 +167,8 @@ def _claim(*, at: datetime, topics: list[str]) -> Outbox | None:
     claimed = list(
         Outbox.objects.raw(
             """
-            UPDATE crm_billing_outbox AS errand
-            SET leased_until = %s, attempts = errand.attempts + 1
-            FROM (
+            -- Materialized: a subquery the planner joins may run again and lease a second errand.
+            WITH due AS MATERIALIZED (
                 SELECT id FROM crm_billing_outbox
                 WHERE sent_at IS NULL AND parked_at IS NULL
                     AND next_try_at <= %s
@@ -163,11 +178,14 @@ def _claim(*, at: datetime, topics: list[str]) -> Outbox | None:
                 ORDER BY next_try_at, id
                 LIMIT 1
                 FOR UPDATE SKIP LOCKED
-            ) AS due
+            )
+            UPDATE crm_billing_outbox AS errand
+            SET leased_until = %s, attempts = errand.attempts + 1
+            FROM due
             WHERE errand.id = due.id
             RETURNING errand.*
             """,
-            [at + LEASE, at, at, settings.OUTBOX_MAX_ATTEMPTS, topics],
+            [at, at, settings.OUTBOX_MAX_ATTEMPTS, topics, at + LEASE],
         )
     )
     return claimed[0] if claimed else None

@@ -334,6 +334,9 @@ CELERY_BEAT_SCHEDULE = {
     "seal-journal": {"task": "wallet.tasks.seal_journal", "schedule": 60.0},
     "check-books": {"task": "wallet.tasks.check_books", "schedule": 300.0},
     "verify-seal": {"task": "wallet.tasks.verify_seal", "schedule": crontab(hour=19, minute=30)},
+    "continue-checkouts": {"task": "packages.tasks.continue_checkouts", "schedule": 60.0},
+    "prepare-notices": {"task": "packages.tasks.prepare_notices", "schedule": 300.0},
+    "sweep-renewals": {"task": "packages.tasks.sweep_renewals", "schedule": 120.0},
     "report-parked": {"task": "reports.tasks.report_parked", "schedule": 60.0},
 }
 OUTBOX_MAX_ATTEMPTS = env.int("OUTBOX_MAX_ATTEMPTS", default=8)

@@ -29,6 +29,8 @@ PROMISES = {
     "I8": gettext_lazy("What was credited is what was paid and ordered"),
     "I9": gettext_lazy("No payment older than 15 minutes is left without credit or case"),
     "I11": gettext_lazy("Lots add up to their balances and their uses explain them"),
+    "I13": gettext_lazy("Terms follow each other without gap; each is charged once, as announced"),
+    "I14": gettext_lazy("What is due is renewed, ended or put off within two sweeps"),
     "I15": gettext_lazy("Nothing waits in the outbox for more than 15 minutes"),
     "I16": gettext_lazy("A reversal mirrors exactly one entry, once"),
     "I17": gettext_lazy("Every manual entry was approved by another person"),

@@ -14,7 +14,7 @@ from django.urls import reverse
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
-from accounts.models import Customer, Member, User
+from accounts.queries import billing_emails
 from crm_billing import crash
 from crm_billing.errors import DomainError
 from reports import receipts
@@ -53,18 +53,6 @@ def mail_receipt(*, receipt_id: int, at: datetime) -> None:
     )
 
 
-def readers(customer: Customer) -> list[str]:
-    """
-    Return who gets a customer's documents: the billing address, or else its owners.
-    """
-    if customer.contact_email:
-        return [customer.contact_email]
-    owners = User.objects.filter(
-        memberships__customer=customer, memberships__role=Member.Role.OWNER, is_active=True
-    )
-    return list(owners.order_by("pk").values_list("email", flat=True))
-
-
 def tell_of_parked(*, topic: str, key: str, reason: str) -> None:
     """
     Mail ALARM_EMAILS that an errand has been given up and waits for a person.
@@ -89,7 +77,7 @@ def tell_of_parked(*, topic: str, key: str, reason: str) -> None:
 
 
 def _receipt_message(receipt: Receipt, document: ReceiptDocument) -> EmailMultiAlternatives:
-    to = readers(receipt.customer)
+    to = billing_emails(receipt.customer)
     if not to:
         raise NobodyToMail("There is nobody to mail to.", customer=receipt.customer.number)
     context = receipts.facts(receipt) | {

@@ -282,6 +282,15 @@ INVARIANTS: dict[str, tuple[str, str]] = {
 BOOK_WIDE = {"I1", "I2", "I3", "I4", "I19", "I21"}
 
 
+def promise(code: str, says: str, query: str) -> None:
+    """
+    Add an invariant of an app above to those the books are proved by.
+
+    query: returns the ids of violating rows.
+    """
+    INVARIANTS[code] = (says, query)
+
+
 def violations() -> dict[str, int]:
     """
     Return invariant code -> number of violating rows, all read from one snapshot.

@@ -2,9 +2,11 @@
 What others may ask about wallets.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cached_property
 
+from django.db.models import F, Sum
 from djmoney.money import Money
 
 from accounts.models import Customer
@@ -46,6 +48,20 @@ def balance(customer: Customer, currency: str = "CNY") -> Balance:
         debt=from_minor(minor.get("DEBT", 0), currency),
         available=from_minor(principal + bonus - held, currency),
     )
+
+
+def available_minor(customer_ids: Collection[int], currency: str) -> dict[int, int]:
+    """
+    Return what each of many customers can spend, in one query; who has no wallet is not named.
+    """
+    rows = (
+        LedgerAccount.objects.filter(
+            customer__in=customer_ids, currency=currency, kind__in=["PRINCIPAL", "BONUS"]
+        )
+        .values_list("customer")
+        .annotate(free=Sum(F("balance_minor") - F("held_minor")))
+    )
+    return dict(rows)
 
 
 def money_is_frozen() -> bool:

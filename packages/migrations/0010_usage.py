@@ -12,7 +12,7 @@ from crm_billing.sql import sql_beside
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("packages", "0004_subscription_guards"),
+        ("packages", "0006_notice_guards"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

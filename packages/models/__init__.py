@@ -1,5 +1,6 @@
 from packages.models.catalogue import Package
 from packages.models.charges import Charge
+from packages.models.notices import Notice, RenewalRun
 from packages.models.prices import PriceComponent, PriceVersion, TopUpOffer
 from packages.models.quotes import PriceQuote
 from packages.models.subscriptions import Subscription, SubscriptionPeriod
@@ -8,10 +9,12 @@ from packages.models.usage import Meter, UsageEvent, UsageHour
 __all__ = [
     "Charge",
     "Meter",
+    "Notice",
     "Package",
     "PriceComponent",
     "PriceQuote",
     "PriceVersion",
+    "RenewalRun",
     "Subscription",
     "SubscriptionPeriod",
     "TopUpOffer",

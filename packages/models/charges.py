@@ -7,6 +7,7 @@ from djmoney.money import Money
 
 from accounts.models import Consent, Customer, User
 from crm_billing.money import from_minor
+from packages.models.notices import Notice
 from packages.models.prices import PriceVersion
 from packages.models.subscriptions import Subscription
 from wallet.models import JournalEntry
@@ -45,6 +46,14 @@ class Charge(models.Model):
     consent = models.ForeignKey(
         Consent, models.PROTECT, related_name="+", verbose_name=_("consent")
     )
+    notice = models.OneToOneField(
+        Notice,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="charge",
+        verbose_name=_("notice"),
+    )
     currency = models.CharField(_("currency"), max_length=3)
     amount_minor = models.BigIntegerField(_("amount"))
     lines = models.JSONField(_("lines"))
@@ -68,6 +77,10 @@ class Charge(models.Model):
             ),
             models.CheckConstraint(
                 name="packages_charge_amount_positive", condition=Q(amount_minor__gt=0)
+            ),
+            models.CheckConstraint(
+                name="packages_charge_of_a_renewal_was_announced",
+                condition=~Q(kind="RENEWAL") | Q(notice__isnull=False),
             ),
             models.CheckConstraint(
                 name="packages_charge_kind_is_known", condition=Q(kind__in=["FIRST", "RENEWAL"])

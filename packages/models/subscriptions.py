@@ -12,6 +12,7 @@ from packages.models.catalogue import Package
 from packages.models.prices import PriceVersion
 
 MOST_SEATS = 1_000_000
+MOST_FAILURES = 5  # then it is parked for a person
 
 
 class SubscriptionQuerySet(models.QuerySet["Subscription"]):
@@ -26,9 +27,9 @@ class SubscriptionQuerySet(models.QuerySet["Subscription"]):
 
     def due(self, at: datetime) -> Self:
         """
-        Return what the sweep has to look at: its next moment has come.
+        Return what the sweep has to look at: its next moment has come, and it is not parked.
         """
-        return self.live().filter(next_try_at__lte=at)
+        return self.filter(next_try_at__lte=at, failures__lt=MOST_FAILURES)
 
     def whole(self) -> Self:
         """
@@ -85,6 +86,7 @@ class Subscription(models.Model):
     period_number = models.IntegerField(_("last period"), default=1)
     paid_until = models.DateTimeField(_("paid until"))
     next_try_at = models.DateTimeField(_("next looked at"), null=True, blank=True)
+    past_due_at = models.DateTimeField(_("past due since"), null=True, blank=True)
     failures = models.IntegerField(_("failed tries"), default=0)
     created_at = models.DateTimeField(_("begun"))
     created_by = models.ForeignKey(
@@ -143,6 +145,13 @@ class Subscription(models.Model):
                 | Q(anchor_number=F("period_number") + 1, had_trial=True),
             ),
             models.CheckConstraint(
+                name="packages_subscription_past_due_iff_since_when",
+                condition=Q(
+                    state__in=["PAST_DUE", "RESTRICTED", "SUSPENDED"], past_due_at__isnull=False
+                )
+                | (~Q(state__in=["PAST_DUE", "RESTRICTED", "SUSPENDED"]) & Q(past_due_at=None)),
+            ),
+            models.CheckConstraint(
                 name="packages_subscription_state_is_known",
                 condition=Q(
                     state__in=["TRIAL", "ACTIVE", "PAST_DUE", "RESTRICTED", "SUSPENDED", "ENDED"]
@@ -164,6 +173,10 @@ class Subscription(models.Model):
     @property
     def is_live(self) -> bool:
         return self.state != self.State.ENDED
+
+    @property
+    def is_past_due(self) -> bool:
+        return self.past_due_at is not None
 
     @property
     def will_end(self) -> bool:

@@ -146,6 +146,13 @@ class TestRelay:
         assert outbox.relay(at=NOON, limit=2).sent == 2
         assert outbox.pending().count() == 1
 
+    def test_claims_one_errand_at_a_time_when_the_planner_believes_there_are_none(self, inbox):
+        with connection.cursor() as cursor:
+            cursor.execute("ANALYZE crm_billing_outbox")
+        outbox.put_many(topic="test.note", errands={str(n): {"n": n} for n in range(5)}, at=NOON)
+        assert outbox.relay(at=NOON, limit=1) == Relayed(sent=1)
+        assert Outbox.objects.filter(attempts=1).count() == 1
+
     def test_leaves_what_nobody_here_handles(self, inbox):
         put(topic="test.unheard")
 

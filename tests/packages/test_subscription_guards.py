@@ -94,6 +94,12 @@ REFUSED = {
     period(amount=1, trial="true"): "packages_period_costs_nothing_in_trial",
     "UPDATE packages_charge SET amount_minor = 1": "packages_charge_append_only",
     "DELETE FROM packages_charge": "packages_charge_append_only",
+    "UPDATE packages_subscription SET past_due_at = now()": (
+        "packages_subscription_past_due_iff_since_when"
+    ),
+    "UPDATE packages_subscription SET state = 'PAST_DUE'": (
+        "packages_subscription_past_due_iff_since_when"
+    ),
     "UPDATE accounts_consent SET text = 'x'": "accounts_consent_append_only",
     "DELETE FROM accounts_consent": "accounts_consent_append_only",
     "UPDATE packages_pricequote SET due_minor = 1": "packages_quote_fixed",
@@ -174,16 +180,16 @@ class TestCharge:
             for customer in (subscription.customer, other)
         ]
         known = Charge.objects.get()
-        facts = {"customer": known.customer_id, "kind": "RENEWAL", "number": 1, "amount": 500}
-        period_2 = period()
+        facts = {"customer": known.customer_id, "amount": 500}
+        period_2 = period(amount=500)
         for wrong in (
             {"entry": taken[0], "amount": 501},
             {"entry": taken[1]},
             {"entry": taken[1], "customer": other.pk},
         ):
-            statement = COPY_CHARGE.format(**facts | {"number": 2} | wrong)
+            statement = COPY_CHARGE.format(**facts | {"number": 2, "kind": "FIRST"} | wrong)
             assert refused(f"{period_2}; {statement}") == "packages_charge_is_its_entry"
-        fine = COPY_CHARGE.format(**facts | {"entry": taken[0], "number": 2})
+        fine = COPY_CHARGE.format(**facts | {"entry": taken[0], "number": 2, "kind": "FIRST"})
         assert refused(f"{period_2}; {fine}") is None
 
     def test_is_for_a_period_and_once(self, subscription):
@@ -194,7 +200,7 @@ class TestCharge:
             description="x",
             at=MARCH_FIRST,
         )
-        facts = {"customer": subscription.customer_id, "kind": "RENEWAL", "entry": entry.pk}
+        facts = {"customer": subscription.customer_id, "kind": "FIRST", "entry": entry.pk}
         assert (
             refused(COPY_CHARGE.format(**facts, number=1, amount=500))
             == "packages_charge_once_per_period"
@@ -209,9 +215,10 @@ def test_a_consent_is_its_customers(subscription):
     other = open_customer("别家")
     text = (
         "INSERT INTO accounts_consent (customer_id, purpose, text, text_sha256, version, locale,"
-        " given_at, user_agent, control) VALUES ({}, 'AUTO_RENEW', 'x', 'x', 'x', 'en', now(), '',"
-        " ''); UPDATE packages_subscription SET consent_id = (SELECT max(id) FROM accounts_consent)"
-    ).format(other.pk)
+        f" given_at, user_agent, control) VALUES ({other.pk}, 'AUTO_RENEW', 'x', 'x', 'x', 'en',"
+        " now(), '', '');"
+        " UPDATE packages_subscription SET consent_id = (SELECT max(id) FROM accounts_consent)"
+    )
     assert refused(text) == "packages_subscription_consent_is_its_customers"
 
 

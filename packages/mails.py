@@ -1,0 +1,119 @@
+"""
+Letters about packages: plain paragraphs on the sheet all our mails are written on.
+"""
+
+import hashlib
+from email.utils import parseaddr
+
+import structlog
+from django.conf import settings
+from django.core.mail import EmailMultiAlternatives
+from django.template.loader import render_to_string
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import override
+
+from accounts.queries import billing_emails
+from crm_billing.templatetags.ui import money
+from packages import wording
+from packages.models import Charge, Subscription, SubscriptionPeriod
+
+log = structlog.get_logger(__name__)
+
+
+def message(
+    *, to: list[str], locale: str, subject: str, text: str, key: str
+) -> EmailMultiAlternatives:
+    """
+    Return a mail of plain paragraphs, parted by empty lines, in text and HTML.
+
+    key: names it for good: two mails of one key carry one Message-ID.
+    """
+    with override(locale):
+        context = {
+            "subject": subject,
+            "paragraphs": text.split("\n\n"),
+            "language": "zh-Hans" if locale == "zh-hans" else locale,
+            "brand": settings.BRAND_NAME,
+            "issuer": settings.ISSUER_NAME,
+            "issuer_email": settings.ISSUER_EMAIL,
+            "site_url": settings.SITE_URL,
+        }
+        digest = hashlib.sha256(key.encode()).hexdigest()[:32]
+        domain = parseaddr(settings.DEFAULT_FROM_EMAIL)[1].rpartition("@")[2] or "localhost"
+        letter = EmailMultiAlternatives(
+            f"{settings.BRAND_NAME}: {subject}",
+            render_to_string("emails/notice.txt", context),
+            to=to,
+            headers={
+                "Message-ID": f"<packages.{digest}@{domain}>",
+                "Auto-Submitted": "auto-generated",
+            },
+        )
+        letter.attach_alternative(render_to_string("emails/notice.html", context), "text/html")
+    return letter
+
+
+def tell_of_renewal(*, subscription_id: int, number: int) -> None:
+    """
+    Mail what a renewal took, until when it runs and where it is explained.
+
+    raises OSError: the mail server is down or says no.
+    """
+    subscription = Subscription.objects.select_related("customer", "package").get(
+        pk=subscription_id
+    )
+    customer = subscription.customer
+    to = billing_emails(customer)
+    if not to:
+        log.warning("renewal.nobody_to_tell", customer=customer.number)
+        return
+    period = SubscriptionPeriod.objects.get(subscription=subscription, number=number)
+    charge = Charge.objects.get(
+        subscription=subscription, period_number=number, kind=Charge.Kind.RENEWAL
+    )
+    with override(customer.locale):
+        facts = {
+            "package": subscription.package.called,
+            "amount": money(charge.amount),
+            "day": wording.shown_day(period.ends_at, subscription.zone),
+            "why": settings.SITE_URL + reverse("packages:charge", args=[charge.pk]),
+        }
+        subject = _("%(package)s is renewed until %(day)s") % facts
+        text = "\n\n".join(
+            [
+                _("%(amount)s was taken from your wallet for %(package)s.") % facts,
+                _("Why this charge? %(why)s") % facts,
+            ]
+        )
+    message(
+        to=to,
+        locale=customer.locale,
+        subject=subject,
+        text=text,
+        key=f"renewal:{subscription_id}:{number}",
+    ).send()
+
+
+def tell_of_parked(*, subscription_id: int) -> None:
+    """
+    Mail ALARM_EMAILS that a renewal failed so often that a person has to look at it.
+    """
+    subscription = Subscription.objects.get(pk=subscription_id)
+    if not settings.ALARM_EMAILS:
+        log.error("renewal.nobody_to_tell", subscription=subscription.number)
+        return
+    with override(settings.LANGUAGE_CODE):
+        subject = _("The renewal of %(number)s was given up") % {"number": subscription.number}
+        text = _("It failed %(times)s times. The log says why; then let it be tried again: %(url)s")
+        text %= {
+            "times": subscription.failures,
+            "url": settings.SITE_URL + reverse("admin:index"),
+        }
+    message(
+        to=settings.ALARM_EMAILS,
+        locale=settings.LANGUAGE_CODE,
+        subject=subject,
+        text=text,
+        key=f"parked:{subscription_id}:{subscription.paid_until.isoformat()}",
+    ).send()

@@ -1,0 +1,127 @@
+from typing import Self
+
+from django.db import models
+from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
+from djmoney.money import Money
+
+from accounts.models import Customer, User
+from crm_billing.money import from_minor
+from packages.models.subscriptions import Subscription
+
+
+class NoticeQuerySet(models.QuerySet["Notice"]):
+    def visible_to(self, user: User) -> Self:
+        return self.filter(customer__in=Customer.objects.visible_to(user))
+
+
+class Notice(models.Model):
+    """
+    What a customer was told about a subscription, word for word, once for each step.
+
+    period_number: the period it is about; of RENEWAL the one that would begin at `due_at`, whose
+    charge needs it. step: days before the end (EXPIRY) or the renewal (LOW_BALANCE), or since the
+    first failure (DUNNING).
+    """
+
+    class Kind(models.TextChoices):
+        RENEWAL = "RENEWAL", _("Before a renewal")
+        LOW_BALANCE = "LOW_BALANCE", _("Balance too low for a renewal")
+        EXPIRY = "EXPIRY", _("Before the end")
+        DUNNING = "DUNNING", _("Renewal not paid")
+
+    customer = models.ForeignKey(
+        Customer, models.PROTECT, related_name="notices", verbose_name=_("customer")
+    )
+    subscription = models.ForeignKey(
+        Subscription, models.PROTECT, related_name="notices", verbose_name=_("subscription")
+    )
+    kind = models.CharField(_("kind"), max_length=12, choices=Kind)
+    period_number = models.IntegerField(_("period"))
+    step = models.IntegerField(_("step"), default=0)
+    currency = models.CharField(_("currency"), max_length=3)
+    amount_minor = models.BigIntegerField(_("amount"))
+    due_at = models.DateTimeField(_("happens"))
+    locale = models.CharField(_("language"), max_length=10)
+    subject = models.CharField(_("subject"), max_length=300)
+    text = models.TextField(_("text"))
+    created_at = models.DateTimeField(_("made"))
+    sent_at = models.DateTimeField(_("sent"), null=True, blank=True)
+    sent_to = models.JSONField(_("sent to"), default=list, blank=True)
+    dropped_at = models.DateTimeField(_("not needed any more"), null=True, blank=True)
+
+    objects = NoticeQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("notice")
+        verbose_name_plural = _("notices")
+        default_permissions = ("view",)
+        constraints = [
+            models.UniqueConstraint(
+                "subscription", "period_number", "kind", "step", name="packages_notice_once"
+            ),
+            models.CheckConstraint(
+                name="packages_notice_kind_is_known",
+                condition=Q(kind__in=["RENEWAL", "LOW_BALANCE", "EXPIRY", "DUNNING"]),
+            ),
+            models.CheckConstraint(
+                name="packages_notice_sent_or_dropped",
+                condition=Q(sent_at=None) | Q(dropped_at=None),
+            ),
+            models.CheckConstraint(
+                name="packages_notice_sent_after_it_was_made",
+                condition=Q(sent_at=None) | Q(sent_at__gte=F("created_at")),
+            ),
+            models.CheckConstraint(
+                name="packages_notice_says_something",
+                condition=~Q(subject="") & ~Q(text="") & Q(amount_minor__gte=0),
+            ),
+        ]
+        indexes = [models.Index(fields=["customer", "-id"], name="packages_notice_by_customer")]
+
+    def __str__(self) -> str:
+        return self.subject
+
+    @property
+    def amount(self) -> Money:
+        return from_minor(self.amount_minor, self.currency)
+
+
+class RenewalRun(models.Model):
+    """
+    One sweep of what was due: its counts add up to what it looked at.
+    """
+
+    at = models.DateTimeField(_("as of"))
+    is_rehearsal = models.BooleanField(_("rehearsal"), default=False)
+    started_at = models.DateTimeField(_("started"))
+    finished_at = models.DateTimeField(_("finished"), null=True, blank=True)
+    started_by = models.ForeignKey(
+        User, models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("by")
+    )
+    ok = models.IntegerField(_("renewed"), default=0)
+    insufficient = models.IntegerField(_("balance not enough"), default=0)
+    waiting = models.IntegerField(_("waiting for notice"), default=0)
+    failed = models.IntegerField(_("failed"), default=0)
+    ended = models.IntegerField(_("ended"), default=0)
+
+    class Meta:
+        verbose_name = _("renewal run")
+        verbose_name_plural = _("renewal runs")
+        permissions = [("run_renewals", "Can run and rehearse renewals")]
+        default_permissions = ("view",)
+        constraints = [
+            models.CheckConstraint(
+                name="packages_run_counts_not_negative",
+                condition=Q(
+                    ok__gte=0, insufficient__gte=0, waiting__gte=0, failed__gte=0, ended__gte=0
+                ),
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.at:%Y-%m-%d %H:%M}"
+
+    @property
+    def looked_at(self) -> int:
+        return self.ok + self.insufficient + self.waiting + self.failed + self.ended

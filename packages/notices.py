@@ -1,0 +1,371 @@
+"""
+Telling customers before and after their money moves. What was told is kept word for word, and a
+renewal is charged only when its notice has been out long enough.
+"""
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import structlog
+from django.conf import settings
+from django.db.models import Exists, F, OuterRef, QuerySet
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import override
+from djmoney.money import Money
+
+from accounts.models import Customer
+from accounts.queries import billing_emails
+from crm_billing import outbox
+from crm_billing.errors import DomainError
+from crm_billing.money import from_minor, to_minor
+from crm_billing.templatetags.ui import money
+from crm_billing.transactions import money_transaction
+from packages import dunning, mails, wording
+from packages.models import Notice, Subscription, SubscriptionPeriod
+from packages.prices import Prices
+from packages.wording import NOTICE_DAYS
+from wallet import queries
+
+log = structlog.get_logger(__name__)
+
+NOTICE_AGE = timedelta(days=NOTICE_DAYS)
+LEAD = timedelta(days=NOTICE_DAYS + 2)  # so that a mail server down for a day delays nothing
+EXPIRY_DAYS = (30, 7, 1)
+LOW_BALANCE_DAYS = (3, 1)
+SETTLED_IN = timedelta(days=3)  # nobody is warned of the end of what has only just begun
+BATCH = 1000
+
+
+class NobodyToTell(DomainError):
+    """
+    The customer has neither a billing address nor an active owner.
+    """
+
+    code = "nobody_to_tell"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """
+    What one notice is to say.
+    """
+
+    subscription: Subscription
+    kind: str
+    period_number: int
+    step: int
+    amount: Money
+    due_at: datetime
+    lacking: Money | None = None
+
+
+def prepare(*, at: datetime) -> int:
+    """
+    Write the notices that are due and have them mailed; return how many. Again changes nothing.
+    """
+    return _announce_renewals(at) + _warn_of_ends(at) + _warn_of_low_balances(at)
+
+
+@money_transaction
+def write(notices: Collection[Told], *, at: datetime) -> int:
+    """
+    Keep notices and have them mailed after commit; those of a step told before are left out.
+    """
+    known = {
+        (row.subscription_id, row.period_number, row.kind, row.step)
+        for row in Notice.objects.filter(subscription__in={one.subscription.pk for one in notices})
+    }
+    rows = [
+        _row(one, at)
+        for one in notices
+        if (one.subscription.pk, one.period_number, one.kind, one.step) not in known
+    ]
+    made = Notice.objects.bulk_create(rows)
+    if made:
+        outbox.put_many(
+            topic="notice.send",
+            errands={str(one.pk): {"notice_id": one.pk} for one in made},
+            at=at,
+        )
+    return len(made)
+
+
+def send(*, notice_id: int, at: datetime) -> None:
+    """
+    Mail a notice, unless it has been mailed or does not apply any more.
+
+    raises NobodyToTell: there is no address.
+    raises OSError: the mail server is down or says no.
+    """
+    notice = Notice.objects.select_related("customer", "subscription").get(pk=notice_id)
+    if notice.sent_at is not None or notice.dropped_at is not None:
+        return
+    if not _applies(notice):
+        Notice.objects.filter(pk=notice.pk, sent_at=None).update(dropped_at=at)
+        return
+    to = billing_emails(notice.customer)
+    if not to:
+        raise NobodyToTell("There is nobody to tell.", customer=notice.customer.number)
+    mails.message(
+        to=to,
+        locale=notice.locale,
+        subject=notice.subject,
+        text=notice.text,
+        key=f"notice:{notice.pk}",
+    ).send()
+    Notice.objects.filter(pk=notice.pk, sent_at=None, dropped_at=None).update(
+        sent_at=at, sent_to=to
+    )
+    if notice.kind == Notice.Kind.RENEWAL:
+        # A renewal that waited for this notice is looked at when it is old enough.
+        Subscription.objects.filter(
+            pk=notice.subscription_id,
+            period_number=notice.period_number - 1,
+            next_try_at__gt=F("paid_until"),
+            past_due_at=None,
+            failures=0,
+        ).update(next_try_at=at + NOTICE_AGE)
+
+
+def _announce_renewals(at: datetime) -> int:
+    told = Notice.objects.filter(
+        subscription=OuterRef("pk"),
+        kind=Notice.Kind.RENEWAL,
+        period_number=OuterRef("period_number") + 1,
+    )
+    coming = (
+        Subscription.objects.live()
+        .filter(
+            ~Exists(told),
+            auto_renew=True,
+            past_due_at=None,
+            next_try_at__lte=at + LEAD,
+            customer__status=Customer.Status.ACTIVE,
+        )
+        .select_related("customer", "package")
+        .order_by("pk")
+    )
+    prices = Prices()
+    count = 0
+    for batch in _batches(coming):
+        lacking = _lacking(batch, prices)
+        count += write(
+            [
+                Told(
+                    subscription=one,
+                    kind=Notice.Kind.RENEWAL,
+                    period_number=one.period_number + 1,
+                    step=0,
+                    amount=prices.each_term(one.price_version_id, one.seats).amount,
+                    due_at=max(one.paid_until, at + NOTICE_AGE),
+                    lacking=lacking.get(one.pk),
+                )
+                for one in batch
+                if prices.each_term(one.price_version_id, one.seats).amount.amount
+            ],
+            at=at,
+        )
+    return count
+
+
+def _warn_of_ends(at: datetime) -> int:
+    ending = (
+        Subscription.objects.live()
+        .filter(
+            auto_renew=False,
+            paid_until__gt=at,
+            paid_until__lte=at + timedelta(days=max(EXPIRY_DAYS)),
+        )
+        .select_related("customer", "package")
+        .order_by("pk")
+    )
+    return sum(write(list(_ends(batch, at)), at=at) for batch in _batches(ending))
+
+
+def _ends(batch: list[Subscription], at: datetime) -> Iterable[Told]:
+    starts = {
+        (row.subscription_id, row.number): row.starts_at
+        for row in SubscriptionPeriod.objects.filter(subscription__in=batch)
+    }
+    for one in batch:
+        step = min(days for days in EXPIRY_DAYS if one.paid_until - timedelta(days=days) <= at)
+        begun = starts[one.pk, one.period_number]
+        if one.paid_until - timedelta(days=step) >= begun + SETTLED_IN:
+            yield Told(
+                subscription=one,
+                kind=Notice.Kind.EXPIRY,
+                period_number=one.period_number,
+                step=step,
+                amount=from_minor(0, one.currency),
+                due_at=one.paid_until,
+            )
+
+
+def _warn_of_low_balances(at: datetime) -> int:
+    renewing = (
+        Subscription.objects.live()
+        .filter(
+            auto_renew=True,
+            past_due_at=None,
+            next_try_at__gt=at,
+            next_try_at__lte=at + timedelta(days=max(LOW_BALANCE_DAYS)),
+        )
+        .select_related("customer", "package")
+        .order_by("customer_id", "next_try_at", "pk")
+    )
+    prices = Prices()
+    count = 0
+    for batch in _batches(renewing):
+        lacking = _lacking(batch, prices)
+        count += write(
+            [
+                Told(
+                    subscription=one,
+                    kind=Notice.Kind.LOW_BALANCE,
+                    period_number=one.period_number + 1,
+                    step=min(
+                        days
+                        for days in LOW_BALANCE_DAYS
+                        if one.next_try_at - timedelta(days=days) <= at
+                    ),
+                    amount=prices.each_term(one.price_version_id, one.seats).amount,
+                    due_at=one.next_try_at,
+                    lacking=lacking[one.pk],
+                )
+                for one in batch
+                if one.pk in lacking
+            ],
+            at=at,
+        )
+    return count
+
+
+def _lacking(batch: Collection[Subscription], prices: Prices) -> dict[int, Money]:
+    """
+    Return what wallets lack for these renewals together: subscription -> what is missing by then.
+    """
+    free: dict[tuple[int, str], int] = {}
+    for currency in {one.currency for one in batch}:
+        having = queries.available_minor({one.customer_id for one in batch}, currency)
+        free |= {(customer_id, currency): minor for customer_id, minor in having.items()}
+    lacking = {}
+    for one in batch:
+        wallet = one.customer_id, one.currency
+        wanted = to_minor(prices.each_term(one.price_version_id, one.seats).amount)
+        free[wallet] = free.get(wallet, 0) - wanted
+        if wanted and free[wallet] < 0:
+            lacking[one.pk] = from_minor(-free[wallet], one.currency)
+    return lacking
+
+
+def _batches(subscriptions: QuerySet[Subscription]) -> Iterable[list[Subscription]]:
+    """
+    Yield a queryset in lists; what a batch writes does not change which rows come after it.
+    """
+    ids = list(subscriptions.values_list("pk", flat=True))
+    for start in range(0, len(ids), BATCH):
+        yield list(subscriptions.filter(pk__in=ids[start : start + BATCH]))
+
+
+def _applies(notice: Notice) -> bool:
+    """
+    Tell whether what a notice says still comes true.
+    """
+    one = notice.subscription
+    if notice.kind == Notice.Kind.EXPIRY:
+        return one.will_end and one.period_number == notice.period_number
+    if notice.kind == Notice.Kind.DUNNING:
+        ended = not one.is_live and notice.step == dunning.STEPS[-1].after.days
+        return ended or (one.is_past_due and one.period_number == notice.period_number - 1)
+    return one.is_live and one.auto_renew and one.period_number == notice.period_number - 1
+
+
+def _row(told: Told, at: datetime) -> Notice:
+    customer = told.subscription.customer
+    with override(customer.locale):
+        subject, text = _said(told)
+    return Notice(
+        customer=customer,
+        subscription=told.subscription,
+        kind=told.kind,
+        period_number=told.period_number,
+        step=told.step,
+        currency=told.subscription.currency,
+        amount_minor=to_minor(told.amount),
+        due_at=told.due_at,
+        locale=customer.locale,
+        subject=subject,
+        text=text,
+        created_at=at,
+    )
+
+
+def _said(told: Told) -> tuple[str, str]:
+    """
+    Return subject and text: what happens when, and the one thing to do.
+    """
+    one = told.subscription
+    page = settings.SITE_URL + reverse("packages:subscription", args=[one.number])
+    top_up = settings.SITE_URL + reverse("wallet:topup-new")
+    facts = {
+        "package": one.package.called,
+        "day": wording.shown_day(told.due_at, one.zone),
+        "amount": money(told.amount),
+        "page": page,
+        "top_up": top_up,
+        "lacking": money(told.lacking) if told.lacking else "",
+        "kept": wording.shown_day(told.due_at + dunning.DATA_KEPT, one.zone),
+    }
+    match told.kind:
+        case Notice.Kind.RENEWAL:
+            subject = _("%(package)s renews on %(day)s for %(amount)s") % facts
+            parts = [
+                _(
+                    "On %(day)s we take %(amount)s from your wallet for a new term of %(package)s."
+                )
+                % facts,
+                _("Your balance lacks %(lacking)s for it. Top up before then: %(top_up)s") % facts
+                if told.lacking
+                else _("Your balance is enough; you need do nothing."),
+                _("You can stop it until that day, in two clicks: %(page)s") % facts,
+            ]
+        case Notice.Kind.LOW_BALANCE:
+            subject = _("Your balance lacks %(lacking)s for %(package)s on %(day)s") % facts
+            parts = [
+                _("On %(day)s %(package)s renews for %(amount)s. Your balance lacks %(lacking)s.")
+                % facts,
+                _("Top up before then, and it goes on without a break: %(top_up)s") % facts,
+            ]
+        case Notice.Kind.EXPIRY:
+            subject = _("%(package)s ends on %(day)s") % facts
+            parts = [
+                _("%(package)s runs until %(day)s and does not renew by itself.") % facts,
+                _("To keep it, switch renewal on before then: %(page)s") % facts,
+            ]
+        case _dunning:
+            return _said_of_dunning(told, facts)
+    return subject, "\n\n".join(parts)
+
+
+def _said_of_dunning(told: Told, facts: dict[str, str]) -> tuple[str, str]:
+    last = dunning.STEPS[-1].after.days
+    unpaid = _("We could not take %(amount)s for %(package)s: your balance is not enough.") % facts
+    if told.step == last:
+        return _("%(package)s has ended") % facts, "\n\n".join(
+            [
+                _("%(package)s could not be renewed for %(days)s days and has ended.")
+                % {**facts, "days": last},
+                _("Your data are kept until %(kept)s. To go on, buy it again: %(page)s") % facts,
+            ]
+        )
+    states = {step.after.days: step.state for step in dunning.STEPS}
+    now = {
+        dunning.PAST_DUE: _("It works as before for %(days)s days.") % {"days": 7},
+        dunning.RESTRICTED: _("From now on you can read, but change nothing."),
+        dunning.SUSPENDED: _("It is suspended from now on."),
+    }[states[told.step]]
+    return _("%(package)s could not be renewed") % facts, "\n\n".join(
+        [unpaid, now, _("Top up, and it is renewed at once: %(top_up)s") % facts]
+    )

@@ -1,0 +1,51 @@
+"""
+What renewals cost, worked out once for each price version and number of seats.
+"""
+
+import json
+from dataclasses import dataclass
+
+from djmoney.money import Money
+
+from packages import charges, quotes
+from packages.models import PriceVersion
+
+
+@dataclass(frozen=True, slots=True)
+class EachTerm:
+    """
+    What a term costs again, and the frozen lines that explain it, as JSON.
+    """
+
+    amount: Money
+    lines: str
+    interval: str
+
+
+class Prices:
+    """
+    A memory of prices for the length of one sweep: versions never change once published.
+    """
+
+    def __init__(self) -> None:
+        self._terms: dict[int, PriceVersion] = {}
+        self._each: dict[tuple[int, int], EachTerm] = {}
+
+    def each_term(self, price_version_id: int, seats: int) -> EachTerm:
+        known = self._each.get((price_version_id, seats))
+        if known is None:
+            known = self._each[price_version_id, seats] = self._work_out(price_version_id, seats)
+        return known
+
+    def _work_out(self, price_version_id: int, seats: int) -> EachTerm:
+        version = self._terms.get(price_version_id)
+        if version is None:
+            version = PriceVersion.objects.whole().get(pk=price_version_id)
+            self._terms[price_version_id] = version
+        quote = quotes.price(version.terms, seats=seats)
+        again = [line for line in quote.lines if not (line.is_use or line.is_once)]
+        return EachTerm(
+            amount=quote.each_term,
+            lines=json.dumps(charges.frozen(again), ensure_ascii=False),
+            interval=version.interval,
+        )

@@ -1,0 +1,61 @@
+"""
+What the books promise about subscriptions, added to those of the wallet. source: money.md §3
+"""
+
+from wallet import books
+
+books.promise(
+    "I13",
+    "terms follow each other without gap; each is charged once, as announced",
+    """
+    SELECT s.id FROM packages_subscription AS s
+    LEFT JOIN packages_subscriptionperiod AS p
+        ON p.subscription_id = s.id AND p.number = s.period_number
+    WHERE p.ends_at IS DISTINCT FROM s.paid_until
+    UNION ALL
+    SELECT id FROM (
+        SELECT
+            p.id, p.number, p.previous_number, p.starts_at,
+            lag(p.number) OVER before AS last_number,
+            lag(p.ends_at) OVER before AS last_end
+        FROM packages_subscriptionperiod AS p
+        WINDOW before AS (PARTITION BY p.subscription_id ORDER BY p.number)
+    ) AS x
+    WHERE number <> coalesce(last_number, 0) + 1
+        OR starts_at < last_end
+        OR (previous_number IS NOT NULL AND starts_at IS DISTINCT FROM last_end)
+    UNION ALL
+    SELECT p.id FROM packages_subscriptionperiod AS p
+    LEFT JOIN (
+        SELECT subscription_id, period_number, count(*) AS times, sum(amount_minor) AS total
+        FROM packages_charge WHERE kind IN ('FIRST', 'RENEWAL')
+        GROUP BY subscription_id, period_number
+    ) AS c ON c.subscription_id = p.subscription_id AND c.period_number = p.number
+    WHERE p.amount_minor <> coalesce(c.total, 0) OR coalesce(c.times, 0) > 1
+    UNION ALL
+    SELECT c.id FROM packages_charge AS c
+    LEFT JOIN (
+        SELECT entry_id, sum(amount_minor) AS taken FROM wallet_posting
+        WHERE account_version IS NOT NULL GROUP BY entry_id
+    ) AS e ON e.entry_id = c.entry_id
+    WHERE e.taken IS DISTINCT FROM c.amount_minor
+    UNION ALL
+    SELECT c.id FROM packages_charge AS c
+    LEFT JOIN packages_notice AS n
+        ON n.id = c.notice_id AND n.subscription_id = c.subscription_id
+            AND n.period_number = c.period_number AND n.amount_minor >= c.amount_minor
+            AND n.sent_at + packages_notice_days() <= c.charged_at
+    WHERE c.kind = 'RENEWAL' AND n.id IS NULL
+    """,
+)
+books.promise(
+    "I14",
+    "what is due is renewed, ended or put off within two sweeps",
+    """
+    SELECT s.id FROM packages_subscription AS s
+    WHERE s.failures < 5 AND s.next_try_at < (
+        SELECT max(r.at) - INTERVAL '10 minutes' FROM packages_renewalrun AS r
+        WHERE r.finished_at IS NOT NULL AND NOT r.is_rehearsal
+    )
+    """,
+)
