@@ -335,7 +335,7 @@ class MemberAdmin(PeopleAdmin):
 
 @admin.register(Invitation)
 class InvitationAdmin(PeopleAdmin):
-    list_display = ["email", "owner", "role", "state", "invited_by", "sent"]
+    list_display = ["email", "owner", "role", "state", "sender", "sent"]
     list_filter = ["role", ("created_at", DayRangeFilter)]
     list_select_related = ["customer", "invited_by"]
     search_fields = ["email", "=customer__number", "customer__name"]
@@ -344,6 +344,10 @@ class InvitationAdmin(PeopleAdmin):
     @display(description=gettext_lazy("state"))
     def state(self, invitation: Invitation):
         return invitation_state(invitation, timezone.now())
+
+    @display(description=gettext_lazy("Invited by"), ordering="invited_by__email")
+    def sender(self, invitation: Invitation):
+        return str(invitation.invited_by)
 
     @display(description=gettext_lazy("sent"), ordering="created_at")
     def sent(self, invitation: Invitation):

@@ -228,7 +228,7 @@ class UserAdmin(ReadOnlyAdmin):
 
     @display(description=gettext_lazy("roles"))
     def roles(self, user: User) -> str:
-        return ", ".join(group.name for group in user.groups.all())
+        return self._role_words(user)
 
     @display(description=gettext_lazy("active"), ordering="is_active", boolean=True)
     def signs_in(self, user: User) -> bool:

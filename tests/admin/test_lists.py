@@ -6,7 +6,9 @@ from datetime import UTC, datetime
 
 import pytest
 from django.contrib import admin
+from django.contrib.admin.utils import label_for_field
 from django.urls import reverse
+from django.utils import translation
 
 from tests.admin import world
 from tests.factories import funded_customer, open_customer
@@ -80,6 +82,33 @@ def test_are_whole_pages_in_both_languages(fake_gateway):
             name = f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist"
             shown = client.get(reverse(name)).text
             assert f'lang="{language}"' in shown
+
+
+def test_head_their_columns_and_crumbs_in_chinese():
+    english = []
+    with translation.override("zh-hans"):
+        for model, shown in admin.site._registry.items():
+            if model._meta.app_label == "pghistory":  # the trail has a page of its own
+                continue
+            heads = [label_for_field(name, model, shown) for name in shown.list_display]
+            heads.append(model._meta.app_config.verbose_name)
+            english += [(model, head) for head in heads if str(head).isascii()]
+    assert not english
+
+
+def test_call_what_they_show_by_its_words(fake_gateway):
+    world.make(fake_gateway)
+    client = world.signed_in("ADMIN")
+    client.cookies["django_language"] = "en"
+    people = client.get(reverse("admin:accounts_user_changelist")).text
+    assert "Finance, maker" in people and "FINANCE_MAKER," not in people
+    payments = client.get(reverse("admin:wallet_gatewaypayment_changelist"))
+    assert "The gateway told us" in payments.text
+    for learned, count in (("CALLBACK", 2), ("QUERY", 0), ("x", 2)):
+        response = client.get(
+            reverse("admin:wallet_gatewaypayment_changelist"), {"learned_by": learned}
+        )
+        assert response.context["cl"].result_count == count
 
 
 def test_filter_by_what_they_offer(fake_gateway):

@@ -108,9 +108,17 @@ class FreezeAdmin(ReadOnlyAdmin):
 
 @admin.register(SealBlock)
 class SealBlockAdmin(ReadOnlyAdmin):
-    list_display = ["__str__", "entries", "first_entry_id", "last_entry_id", "sealed"]
+    list_display = ["__str__", "entries", "first", "last", "sealed"]
     search_fields = ["=sha256", "=prev_sha256"]
     ordering = ["-pk"]
+
+    @display(description=gettext_lazy("First entry"), ordering="first_entry_id")
+    def first(self, block: SealBlock):
+        return f"#{block.first_entry_id}"
+
+    @display(description=gettext_lazy("Last entry"), ordering="last_entry_id")
+    def last(self, block: SealBlock):
+        return f"#{block.last_entry_id}"
 
     @display(description=gettext_lazy("sealed"), ordering="sealed_at")
     def sealed(self, block: SealBlock):

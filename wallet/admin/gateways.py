@@ -24,6 +24,9 @@ from crm_billing.admin import (
 from wallet.admin.topups import body_text, header_text
 from wallet.models import GatewayCallback, GatewayPayment, PaymentAttempt
 
+# how we learned of a payment, as `GatewayPayment.learned_by` says it
+LEARNED = {"CALLBACK": gettext_lazy("The gateway told us"), "QUERY": gettext_lazy("We asked")}
+
 
 @admin.register(PaymentAttempt)
 class PaymentAttemptAdmin(ReadOnlyAdmin):
@@ -153,10 +156,27 @@ class CreditedFilter(admin.SimpleListFilter):
         return queryset
 
 
+class LearnedFilter(admin.SimpleListFilter):
+    """
+    By how we learned of a payment.
+    """
+
+    title = gettext_lazy("learned by")
+    parameter_name = "learned_by"
+
+    def lookups(self, request, model_admin):
+        return list(LEARNED.items())
+
+    def queryset(self, request, queryset):
+        if self.value() in LEARNED:
+            return queryset.filter(learned_by=self.value())
+        return queryset
+
+
 @admin.register(GatewayPayment)
 class GatewayPaymentAdmin(ReadOnlyAdmin):
-    list_display = ["external_id", "gateway", "took", "about", "credited", "paid", "learned_by"]
-    list_filter = [CreditedFilter, "gateway", "learned_by", ("paid_at", DayRangeFilter)]
+    list_display = ["external_id", "gateway", "took", "about", "credited", "paid", "learned"]
+    list_filter = [CreditedFilter, "gateway", LearnedFilter, ("paid_at", DayRangeFilter)]
     list_select_related = ["topup", "entry"]
     search_fields = ["external_id", "=number", "=topup__number"]
     ordering = ["-pk"]
@@ -176,6 +196,10 @@ class GatewayPaymentAdmin(ReadOnlyAdmin):
     @display(description=gettext_lazy("paid"), ordering="paid_at")
     def paid(self, payment: GatewayPayment):
         return stamp(payment.paid_at, "seconds")
+
+    @display(description=gettext_lazy("learned by"), ordering="learned_by")
+    def learned(self, payment: GatewayPayment) -> str:
+        return str(LEARNED.get(payment.learned_by, payment.learned_by))
 
     def parts(self, request: HttpRequest, payment: GatewayPayment) -> list[Part]:
         return [
@@ -197,7 +221,7 @@ class GatewayPaymentAdmin(ReadOnlyAdmin):
                 rows=[
                     (_("Paid at"), stamp(payment.paid_at, "seconds")),
                     (_("Learned"), stamp(payment.received_at, "seconds")),
-                    (_("Learned by"), payment.learned_by),
+                    (_("Learned by"), self.learned(payment)),
                 ],
             ),
         ]
