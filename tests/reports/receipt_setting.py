@@ -58,6 +58,16 @@ def issued(
     return Receipt.objects.get(topup=topup)
 
 
+def named(name: str) -> Customer:
+    """
+    Return a customer whose name is older than the rule for names.
+    """
+    customer = open_customer()
+    Customer.objects.filter(pk=customer.pk).update(name=name)
+    customer.refresh_from_db()
+    return customer
+
+
 def drawn(receipt: Receipt, *, at: datetime = RUN) -> ReceiptDocument:
     return receipts.draw(receipt_id=receipt.pk, at=at)
 

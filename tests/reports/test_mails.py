@@ -11,7 +11,15 @@ from crm_billing.models import Outbox
 from reports import alarms, mails
 from reports.models import ReceiptDocument
 from tests.factories import member_of, open_customer, owner_of
-from tests.reports.receipt_setting import RUN, drawn, issued, run_errands, squeezed, text_of
+from tests.reports.receipt_setting import (
+    RUN,
+    drawn,
+    issued,
+    named,
+    run_errands,
+    squeezed,
+    text_of,
+)
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("fake_gateway")]
 
@@ -67,7 +75,7 @@ class TestMailReceipt:
         assert "prefers-color-scheme: dark" in html
 
     def test_shows_hostile_names_as_text(self, mailbox):
-        issued(name="<b>x</b>\u202e&copy; {{ receipt }}")
+        issued(named("<b>x</b>\u202e&copy; {{ receipt }}"))
         run_errands()
         (mail,) = mailbox.messages
         assert "&lt;b&gt;x&lt;/b&gt;&amp;copy; {{ receipt }}" in mail.html

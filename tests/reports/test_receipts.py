@@ -10,7 +10,15 @@ from crm_billing.models import Outbox
 from crm_billing.money import chinese_capital
 from reports import pdf, press, receipts
 from reports.models import ReceiptDocument
-from tests.reports.receipt_setting import RUN, drawn, issued, run_errands, squeezed, text_of
+from tests.reports.receipt_setting import (
+    RUN,
+    drawn,
+    issued,
+    named,
+    run_errands,
+    squeezed,
+    text_of,
+)
 from wallet.models import Receipt
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("fake_gateway")]
@@ -94,7 +102,7 @@ class TestDraw:
 
     def test_keeps_directions_of_writing_out(self):
         name = "\u202emoc.elpmaxe\u202c\u2066abc\u2069\u200f\u0007星"
-        said = text_of(drawn(issued(name=name)).pdf)
+        said = text_of(drawn(issued(named(name))).pdf)
         assert "moc.elpmaxeabc星" in said
         assert not set(said) & set("\u202e\u202c\u2066\u2069\u200f\u0007")
 
