@@ -1,3 +1,4 @@
+import re
 from io import StringIO
 from pathlib import Path
 
@@ -26,6 +27,14 @@ def catalogue(tmp_path: Path, entries: str) -> catalogues.Catalog:
     return catalogues.read(path)
 
 
+def committed() -> dict[tuple[str, str], str]:
+    """
+    Return (context, msgid) -> the Chinese text of what is translated.
+    """
+    messages = [one for one in catalogues.read(catalogues.po_path()) if one.id]
+    return {catalogues._key(one): str(one.string) for one in messages}
+
+
 class TestTheCommittedCatalogue:
     def test_is_complete_and_compiled(self):
         problems = catalogues.problems()
@@ -37,6 +46,24 @@ class TestTheCommittedCatalogue:
             assert translation.gettext("Enter an amount.") == "请填写金额。"
         with translation.override("en"):
             assert translation.gettext("Enter an amount.") == "Enter an amount."
+
+    def test_says_of_customers_that_are_frozen_something_else_than_of_money_held(self):
+        mixed = [
+            (key[1], translated)
+            for key, translated in committed().items()
+            if re.search(r"\b(un)?fr(ee|o)ze", key[1], re.IGNORECASE)
+            and re.search("冻", translated.replace("资金冻结", ""))
+        ]
+        assert not mixed
+
+    def test_calls_a_receipt_the_same_everywhere_but_on_the_pdf(self):
+        files = {key: source.files for key, source in catalogues.wanted().items()}
+        mixed = [
+            (key[1], translated)
+            for key, translated in committed().items()
+            if "凭证" in translated and files.get(key) != {"templates/pdf/receipt.html"}
+        ]
+        assert not mixed
 
     def test_stays_the_same_when_updated(self, own_locale, settings):
         committed = Path(settings.BASE_DIR) / "locale/zh_Hans/LC_MESSAGES/django.po"

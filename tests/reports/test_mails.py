@@ -45,7 +45,7 @@ class TestMailReceipt:
         receipt = issued(name="晨星科技", bonus="50.00")
         run_errands()
         (mail,) = mailbox.messages
-        assert "凭证" in mail.subject and receipt.number in mail.subject
+        assert "收据" in mail.subject and receipt.number in mail.subject
         for body in (mail.text, mail.html):
             for part in (
                 "¥12,345.67",
