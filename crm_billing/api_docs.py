@@ -42,6 +42,8 @@ def _fields(schema: dict, reference: dict) -> list[dict]:
     Return name, type, need and help of each property of a body, following references.
     """
     model = _resolve(schema, reference)
+    if "oneOf" in model:
+        return [field for one in model["oneOf"] for field in _fields(schema, one)]
     return [
         {
             "name": name,

@@ -3,6 +3,7 @@ from django.urls import path
 from drf_spectacular.views import SpectacularAPIView
 
 from crm_billing.api_docs import docs
+from packages.api import UsageView
 from wallet.api.charges import ChargeListView
 from wallet.api.holds import HoldCaptureView, HoldListView, HoldReleaseView
 from wallet.api.topups import TopUpListView, TopUpView
@@ -20,6 +21,7 @@ views = {
     "holds/": (HoldListView, "holds"),
     "holds/<int:hold_id>/capture/": (HoldCaptureView, "capture-hold"),
     "holds/<int:hold_id>/release/": (HoldReleaseView, "release-hold"),
+    "usage/": (UsageView, "usage"),
     "schema/": (SpectacularAPIView, "schema"),
 }
 

@@ -59,15 +59,17 @@ def between(
     return _measure(customer, [(meter, start, end) for meter in meters])
 
 
-def daily(customer: Customer, meter: Meter, *, first: date, last: date, tz: str) -> list[Day]:
+def daily(
+    customer: Customer, meters: Sequence[Meter], *, first: date, last: date, tz: str
+) -> list[list[Day]]:
     """
-    Return what a meter shows for each day of a zone's calendar, both ends included.
+    Return what each of these meters shows for each day of a zone's calendar, both ends included.
     """
-    count = (last - first).days + 1
-    days = [first + timedelta(days=place) for place in range(count)]
+    days = [first + timedelta(days=place) for place in range((last - first).days + 1)]
     edges = [periods.instant(day, tz) for day in [*days, last + timedelta(days=1)]]
-    spans = [(meter, start, end) for start, end in pairwise(edges)]
-    return [Day(day, used) for day, used in zip(days, _measure(customer, spans), strict=True)]
+    spans = [(meter, start, end) for meter in meters for start, end in pairwise(edges)]
+    told = iter(_measure(customer, spans))
+    return [[Day(day, next(told)) for day in days] for _meter in meters]
 
 
 def _measure(customer: Customer, spans: Sequence[Span]) -> list[Used]:
@@ -121,7 +123,7 @@ _ROLLED_UP = """
     WITH spans AS (
         SELECT
             asked.*,
-            date_bin('1 hour', starts + interval '1 hour' - interval '1 microsecond', '2000-01-01 00:00+00')
+            date_bin('1 hour', starts + '59 min 59.999999 s'::interval, '2000-01-01 00:00+00')
                 AS first_hour,
             date_bin('1 hour', ends, '2000-01-01 00:00+00') AS end_hour
         FROM unnest(

@@ -18,6 +18,8 @@ class Scope(models.TextChoices):
     TOPUPS_WRITE = "topups:write", _("Start top-ups")
     CHARGES_WRITE = "charges:write", _("Spend from the balance")
     HOLDS_WRITE = "holds:write", _("Hold, capture and release money")
+    USAGE_READ = "usage:read", _("See usage")
+    USAGE_WRITE = "usage:write", _("Tell what was used")
 
 
 class ApiKeyQuerySet(models.QuerySet["ApiKey"]):

@@ -418,7 +418,7 @@ class TestDaily:
             moment = NOON - timedelta(minutes=minutes)
             recorded(customer, event(1, occurred_at=moment))
 
-        days = totals.daily(customer, calls, first=last - 3 * DAY, last=last + DAY, tz=zone)
+        [days] = totals.daily(customer, [calls], first=last - 3 * DAY, last=last + DAY, tz=zone)
 
         local = [
             one.astimezone(ZoneInfo(zone)).date()
@@ -434,9 +434,9 @@ class TestDaily:
         for hours in range(48):
             recorded(customer, event(1, occurred_at=start + hours * HOUR), at=start + 72 * HOUR)
 
-        days = totals.daily(
+        [days] = totals.daily(
             customer,
-            calls,
+            [calls],
             first=datetime(2025, 3, 30, tzinfo=UTC).date(),
             last=datetime(2025, 3, 30, tzinfo=UTC).date(),
             tz="Europe/Berlin",

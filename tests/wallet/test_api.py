@@ -298,6 +298,7 @@ class TestSchema:
             "insufficient_funds",
             "money_frozen",
             "reference_reused",
+            "too_many_events",
             "too_many_open_topups",
             "unknown_gateway",
             "wrong_currency",
