@@ -1,6 +1,6 @@
 from django.urls import path
 
-from packages.views import showcase, top_up
+from packages.views import showcase, top_up, usage
 
 app_name = "packages"
 
@@ -8,4 +8,5 @@ urlpatterns = [
     path("packages/", showcase.package_list, name="package-list"),
     path("packages/<slug:code>/", showcase.package_detail, name="package"),
     path("packages/<slug:code>/top-up/", top_up.top_up_order, name="top-up"),
+    path("usage/", usage.usage, name="usage"),
 ]

@@ -15,7 +15,8 @@ from django.utils import timezone
 
 from accounts import api_keys, members, roles
 from accounts.models import ApiKey, Customer, Invitation, Member
-from packages import catalogue
+from packages import catalogue, checkout, subscriptions
+from packages.models import PriceQuote, PriceVersion, Subscription
 from reports.models import ReceiptDocument
 from tests.admin.world import keep_pdf
 from tests.factories import (
@@ -28,7 +29,7 @@ from tests.factories import (
     staff,
 )
 from tests.fake_gateway import Instrument
-from tests.packages import shelf
+from tests.packages import metering, shelf
 from tests.wallet.topup_setting import deliver, submitted
 from wallet import holds, spending
 from wallet.models import Hold, JournalEntry, Receipt, TopUp
@@ -38,6 +39,7 @@ PROGRAMS = ["FULL", "READING", "OTHER", "UNKNOWN", "NONE", "BROWSER"]
 # Words that stand on the customer's pages and may stand on nobody else's.
 NAME, PERSON, WORK, KEY = "Aurora Secret Ltd", "leaver@secret.example", "Secret seats", "Secret key"
 OWN_PRICE, OWN_PACKAGE = "¥4,321.09", "Secret Suite"
+USED = "731.894265"  # units of a meter
 
 
 @dataclass
@@ -55,6 +57,8 @@ class World:
     receipt: Receipt
     waiting: TopUp
     entry: JournalEntry
+    subscription: Subscription
+    quote: PriceQuote
     open_hold: Hold
     other_hold: Hold
     invitation: Invitation
@@ -73,9 +77,11 @@ class World:
             KEY,
             OWN_PRICE,
             OWN_PACKAGE,
+            USED,
             self.customer.number,
             self.receipt.number,
             self.waiting.number,
+            self.subscription.number,
             self.invitation.email,
         ]
 
@@ -94,6 +100,13 @@ class World:
             "wallet:gateway-callback": ["sandbox"],
             "packages:package": ["secret"],
             "packages:top-up": ["thousand"],
+            "packages:subscribe": ["secret"],
+            "packages:quote": [self.quote.code],
+            "packages:quote-live": [self.quote.code],
+            "packages:subscription": [self.subscription.number],
+            "packages:cancel": [self.subscription.number],
+            "packages:renew": [self.subscription.number],
+            "packages:charge": [self.subscription.charges.get().pk],
             "reports:receipt-detail": [self.receipt.number],
             "reports:receipt-pdf": [self.receipt.number],
             "reports:verify": [self.receipt.code],
@@ -141,6 +154,7 @@ class World:
                 "once": str(uuid4()),
             },
             "packages:top-up": {"gateway": "sandbox"},
+            "packages:subscribe": {"term": "month"},
             "wallet:topup-new": order,
             "wallet:topup-confirm": order | {"request_key": uuid4().hex},
         }.get(name, {})
@@ -155,6 +169,12 @@ class World:
             "api:charges": amount | {"description": "x"},
             "api:holds": amount,
             "api:capture-hold": amount,
+            "api:usage": {
+                "event_id": uuid4().hex,
+                "meter": "api_calls",
+                "quantity": "1",
+                "occurred_at": timezone.now().isoformat(),
+            },
         }.get(name, {})
 
     def browser(self, who: str, **options: Any) -> Client:
@@ -196,10 +216,11 @@ def make(gateway: Instrument) -> World:
         customer_id=customer.pk, email="invited@secret.example", role="VIEWER", at=now, by=owner
     )
     sell(customer, now)
+    use(customer, now)
     other = fund(open_customer("Borealis Ltd", locale="en"), "100.00")
     tokens = {
         "FULL": key_of(customer)[1],
-        "READING": key_of(customer, "wallet:read", "topups:read")[1],
+        "READING": key_of(customer, "wallet:read", "topups:read", "usage:read")[1],
         "OTHER": key_of(other)[1],
         "UNKNOWN": "crm_abcdefgh_" + 43 * "x",
     }
@@ -218,6 +239,8 @@ def make(gateway: Instrument) -> World:
         receipt=receipt,
         waiting=submitted(customer, "40.00"),
         entry=entry,
+        subscription=subscribed(customer, now),
+        quote=quoted(customer, now),
         open_hold=hold(customer, "one", now),
         other_hold=hold(customer, "other", now),
         invitation=invitation,
@@ -244,6 +267,28 @@ def sell(customer: Customer, now: Any) -> None:
     own = shelf.terms(shelf.basic("4321.09"))
     shelf.repriced(package, own, at=now, customer=customer)
     catalogue.end(price_version_id=public.pk, valid_to=now, at=now, by=None)
+
+
+def use(customer: Customer, now: Any) -> None:
+    """
+    Count something of this customer's.
+    """
+    metering.meter(at=now - timedelta(days=1))
+    told = metering.event(USED, at=now, occurred_at=now)
+    metering.recorded(customer, told, at=now)
+
+
+def subscribed(customer: Customer, now: Any) -> Subscription:
+    package = shelf.published(shelf.terms(shelf.basic("10.00")), code="held", at=now)
+    price = PriceVersion.objects.whole().get(package=package)
+    return subscriptions.subscribe(
+        customer=customer, price_version=price, auto_renew=True, at=now, by=owner_of(customer)
+    )
+
+
+def quoted(customer: Customer, now: Any) -> PriceQuote:
+    price = PriceVersion.objects.get(package__code="pro")
+    return checkout.quote(customer=customer, price_version=price, at=now, by=owner_of(customer))
 
 
 def key_of(customer: Customer, *scopes: str, name: str = "key") -> tuple[ApiKey, str]:

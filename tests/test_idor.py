@@ -75,6 +75,15 @@ TABLE = {
     "packages:package-list":               "page page page page welcome login",
     "packages:package":                    "page page page gone welcome login",
     "packages:top-up":                     "form form no   form welcome login",
+    "packages:subscribe":                  "post post no   gone welcome login",
+    "packages:quote":                      "form form look gone welcome login",
+    "packages:quote-live":                 "page page page gone welcome login",
+    "packages:subscription-list":          "page page page page welcome login",
+    "packages:subscription":               "page page page gone welcome login",
+    "packages:cancel":                     "form form no   gone welcome login",
+    "packages:renew":                      "form form no   gone welcome login",
+    "packages:charge":                     "page page page gone welcome login",
+    "packages:usage":                      "page page page page welcome login",
 
     "reports:receipt-list":                "page page page page welcome login",
     "reports:receipt-detail":              "page page page gone gone login",
@@ -89,6 +98,7 @@ TABLE = {
     "api:holds":                           "key  key  key  key  key  key",
     "api:capture-hold":                    "key  key  key  key  key  key",
     "api:release-hold":                    "key  key  key  key  key  key",
+    "api:usage":                           "key  key  key  key  key  key",
     "api:schema":                          "page page page page page page",
     "api:docs":                            "page page page page page page",
 
@@ -136,6 +146,7 @@ API = {
     "api:holds":                           "made no   made key  key  key",
     "api:capture-hold":                    "done no   gone key  key  key",
     "api:release-hold":                    "done no   gone key  key  key",
+    "api:usage":                           "told look told key  key  key",
     "api:schema":                          "page page page page page page",
     "api:docs":                            "page page page page page page",
 }
@@ -155,10 +166,11 @@ CELLS = {
     "key": ({401}, {401}),
     "made": ({405}, {201}),
     "done": ({405}, {200}),
+    "told": ({200}, {200}),
 }
 LEADS_TO = {"login": "/account/login/", "welcome": "/welcome/"}
 REFUSED = {"look": 403, "no": 403, "gone": 404}  # by one of look and post at least
-TAKES = {"form", "post", "turn", "made", "done"}
+TAKES = {"form", "post", "turn", "made", "done", "told"}
 # whoever holds the mailed link, or the receipt, may read what it is about
 OPEN_TO_HOLDERS = {"accounts:invitation", "reports:verify"}
 # allauth notes that somebody has seen their own codes
@@ -301,6 +313,8 @@ def test_the_customers_own_people_do_read_what_strangers_may_not(fake_gateway):
     world = portal_world.make(fake_gateway)
     pages = ["wallet:activity", "accounts:member-list", "accounts:api-key-list"]
     pages += ["wallet:topup-list", "reports:receipt-list", "packages:package-list"]
+    pages += ["packages:subscription-list"]
+    pages += ["packages:usage"]
     client = world.browser("OWNER")
     read = "".join(content(client.get(world.address(name))) for name in pages)
     assert [secret for secret in world.secrets if secret not in read] == []

@@ -11,9 +11,11 @@ from babel.dates import format_date
 from babel.numbers import format_compact_decimal
 from django import template
 from django.utils import translation
+from django.utils.translation import gettext as _
 from djmoney.money import Money
 
 from crm_billing.money import exponent, to_minor
+from crm_billing.templatetags.ui import money
 
 register = template.Library()
 
@@ -24,6 +26,8 @@ FLOOR, ROOF = HEIGHT - BOTTOM, TOP
 GAP = 4
 WIDEST_BAR = 24
 LINES = 4
+WEEK = 7  # days between two labels
+MICRO = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +38,7 @@ class Bar:
     height: int
     series: int
     name: str
-    value: Money
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +55,19 @@ class Line:
     label: str
 
 
-@register.inclusion_tag("components/month_chart.html")
+@dataclass(frozen=True, slots=True)
+class Place:
+    """
+    What stands at one place of the axis. values: whole numbers of `unit`; texts: what they say.
+    """
+
+    label: str
+    long_label: str
+    values: Sequence[int]
+    texts: Sequence[str]
+
+
+@register.inclusion_tag("components/bar_chart.html")
 def month_chart(
     months: Sequence[tuple[dt.date, Sequence[Money]]], names: str, title: str, identity: str
 ) -> dict:
@@ -61,24 +77,71 @@ def month_chart(
     months: (first day, one amount of zero or more per name), oldest first, of one currency.
     identity: an id on the page.
     """
-    called = [name.strip() for name in names.split("|")]
-    currency = months[0][1][0].currency.code
-    largest = max(to_minor(value) for _day, values in months for value in values)
-    step = _step(largest, currency)
-    top = step * LINES
-    room = (WIDTH - LEFT - RIGHT) // len(months)
-    groups = [
-        _group(day, values, called, LEFT + place * room, room, top)
-        for place, (day, values) in enumerate(months)
+    locale = _locale()
+    places = [
+        Place(
+            label=format_date(day, "LLL", locale=locale),
+            long_label=format_date(day, "yMMMM" if locale == "en" else "y年M月", locale=locale),
+            values=[to_minor(value) for value in values],
+            texts=[money(value) for value in values],
+        )
+        for day, values in months
     ]
-    return {
+    unit = 10 ** exponent(months[0][1][0].currency.code)
+    return _drawing(places, names, unit, least=unit) | {
         "title": title,
         "identity": identity,
+        "head": _("Month"),
+    }
+
+
+@register.inclusion_tag("components/bar_chart.html")
+def day_chart(
+    days: Sequence[tuple[dt.date, Decimal, str]], name: str, title: str, identity: str
+) -> dict:
+    """
+    Draw quantities by day as bars: `{% day_chart days name=n title=t identity="c1" %}`.
+
+    days: (day, quantity of zero or more, how it is written), oldest first.
+    """
+    locale = _locale()
+    places = [
+        Place(
+            label=format_date(day, "d MMM" if locale == "en" else "M月d日", locale=locale)
+            if place % WEEK == 0
+            else "",
+            long_label=format_date(
+                day, "d MMMM y" if locale == "en" else "y年M月d日", locale=locale
+            ),
+            values=[int(value * MICRO)],
+            texts=[text],
+        )
+        for place, (day, value, text) in enumerate(days)
+    ]
+    is_whole = all(value == value.to_integral_value() for _day, value, _text in days)
+    return _drawing(places, name.replace("|", " "), MICRO, least=MICRO if is_whole else 1) | {
+        "title": title,
+        "identity": identity,
+        "head": _("Day"),
+    }
+
+
+def _drawing(places: Sequence[Place], names: str, unit: int, *, least: int) -> dict:
+    """
+    Return what the template draws. least: the smallest distance of two lines.
+    """
+    called = [name.strip() for name in names.split("|")]
+    largest = max(value for place in places for value in place.values)
+    step = _step(largest, least)
+    top = step * LINES
+    room = (WIDTH - LEFT - RIGHT) // len(places)
+    return {
         "names": list(enumerate(called, start=1)),
-        "groups": groups,
-        "lines": [
-            Line(_y(step * count, top), _short(step * count, currency)) for count in range(5)
+        "groups": [
+            _group(place, called, LEFT + number * room, room, top)
+            for number, place in enumerate(places)
         ],
+        "lines": [Line(_y(step * count, top), _short(step * count, unit)) for count in range(5)],
         "width": WIDTH,
         "height": HEIGHT,
         "left": LEFT,
@@ -89,48 +152,46 @@ def month_chart(
     }
 
 
-def _group(
-    day: dt.date, values: Sequence[Money], names: list[str], x: int, room: int, top: int
-) -> Group:
-    width = min(WIDEST_BAR, (room - 4 * GAP) // len(values))
-    start = x + (room - width * len(values) - GAP * (len(values) - 1)) // 2
+def _group(place: Place, names: list[str], x: int, room: int, top: int) -> Group:
+    gap = min(GAP, room // 8)
+    width = min(WIDEST_BAR, (room - 4 * gap) // len(names))
+    start = x + (room - width * len(names) - gap * (len(names) - 1)) // 2
     bars = []
-    for place, (value, name) in enumerate(zip(values, names, strict=True)):
-        y = _y(to_minor(value), top)
-        bars.append(Bar(start + place * (width + GAP), y, width, FLOOR - y, place + 1, name, value))
-    locale = _locale()
-    return Group(
-        label=format_date(day, "LLL", locale=locale),
-        long_label=format_date(day, "yMMMM" if locale == "en" else "y年M月", locale=locale),
-        x=x + room // 2,
-        bars=bars,
-    )
+    for number, (value, text, name) in enumerate(
+        zip(place.values, place.texts, names, strict=True)
+    ):
+        y = _y(value, top)
+        bars.append(
+            Bar(start + number * (width + gap), y, width, FLOOR - y, number + 1, name, text)
+        )
+    return Group(place.label, place.long_label, x + room // 2, bars)
 
 
-def _y(minor: int, top: int) -> int:
+def _y(value: int, top: int) -> int:
     """
     Return the height of an amount on the drawing; anything above zero can be seen.
     """
-    tall = minor * (FLOOR - ROOF) // top
-    return FLOOR - (max(tall, 2) if minor > 0 else 0)
+    tall = value * (FLOOR - ROOF) // top
+    return FLOOR - (max(tall, 2) if value > 0 else 0)
 
 
-def _step(largest: int, currency: str) -> int:
+def _step(largest: int, smallest: int) -> int:
     """
-    Return the distance of the lines in minor units: 1, 2, 2.5 or 5 of a power of ten.
+    Return the distance of the lines: 1, 2, 2.5 or 5 of a power of ten, in whole `smallest`.
     """
-    unit = 10 ** exponent(currency)
-    least = max(-(-largest // LINES), unit)
+    least = max(-(-largest // LINES), smallest)
     power = 10 ** (len(str(least)) - 1)
     for tenths in (10, 20, 25, 50, 100):
-        if power * tenths >= least * 10 and power * tenths % 10 == 0:
+        if power * tenths >= least * 10 and power * tenths % (10 * smallest) == 0:
             return power * tenths // 10
     return power * 10
 
 
-def _short(minor: int, currency: str) -> str:
-    value = Decimal(minor) / 10 ** exponent(currency)
-    return format_compact_decimal(value, locale=_locale(), fraction_digits=1).replace(".0", "")
+def _short(value: int, unit: int) -> str:
+    shown = Decimal(value) / unit
+    if 0 < shown < 1:
+        return f"{shown.normalize():f}"
+    return format_compact_decimal(shown, locale=_locale(), fraction_digits=1).replace(".0", "")
 
 
 def _locale() -> str:

@@ -1,4 +1,6 @@
-from datetime import date
+from datetime import date, timedelta
+from decimal import Decimal
+from itertools import pairwise
 
 import pytest
 from django.template import engines
@@ -61,3 +63,41 @@ class TestMonthChart:
         assert "&lt;b&gt;" in page
         assert page.count("<rect") == 4
         assert "¥2.00" in page
+
+
+class TestDayChart:
+    def drawn(self, *quantities: str, language: str = "en") -> dict:
+        days = [
+            (date(2025, 3, 1) + timedelta(days=place), Decimal(one), f"{one} GB")
+            for place, one in enumerate(quantities)
+        ]
+        with translation.override(language):
+            return charts.day_chart(days, name="Storage", title="By day", identity="c")
+
+    def test_draws_a_month_of_days_within_the_frame(self):
+        chart = self.drawn(*(str(place * 37 % 400) for place in range(31)))
+        bars = [bar for group in chart["groups"] for bar in group.bars]
+        for bar, after in pairwise(bars):
+            assert bar.x + bar.width < after.x
+        assert bars[0].x >= charts.LEFT and bars[-1].x + bars[-1].width <= charts.WIDTH
+        assert all(bar.y + bar.height == charts.FLOOR for bar in bars)
+
+    @pytest.mark.parametrize(
+        ("largest", "labels"),
+        [
+            ("9", ["0", "5", "10", "15", "20"]),
+            ("400", ["0", "100", "200", "300", "400"]),
+            ("0", ["0", "1", "2", "3", "4"]),
+            ("0.5", ["0", "0.2", "0.4", "0.6", "0.8"]),
+            ("0.000001", ["0", "0.000001", "0.000002", "0.000003", "0.000004"]),
+            ("12345678", ["0", "5M", "10M", "15M", "20M"]),
+        ],
+    )
+    def test_counts_in_whole_units_where_all_are_whole(self, largest, labels):
+        assert [line.label for line in self.drawn("0", largest)["lines"]] == labels
+
+    def test_names_a_day_a_week_and_each_in_the_table(self):
+        groups = self.drawn(*("1" * 15))["groups"]
+        assert [one.label for one in groups if one.label] == ["1 Mar", "8 Mar", "15 Mar"]
+        assert groups[1].long_label == "2 March 2025"
+        assert self.drawn("1", language="zh-hans")["groups"][0].long_label == "2025年3月1日"

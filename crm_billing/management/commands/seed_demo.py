@@ -11,15 +11,15 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connection
 from django.utils import timezone
 
-from crm_billing.demo import cast, history, people, shelf
+from crm_billing.demo import cast, history, people, shelf, use
 from wallet.models import JournalEntry
 
 
 class Command(BaseCommand):
     help = (
         "Make demo data through the ordinary commands, with past dates: customers, people who can"
-        " sign in, packages, top-ups, bonuses, charges, holds, corrections, open cases. Made once;"
-        " running it again changes nothing."
+        " sign in, packages, top-ups, bonuses, charges, holds, corrections, usage, open cases."
+        " Made once; running it again changes nothing."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -47,6 +47,7 @@ class Command(BaseCommand):
         opened = people.enter(customers, at=since)
         people.tell()
         shelf.fill(opened[0], at=since, by=people.staff("admin"))
+        use.fit(at=since, by=people.staff("admin"))
         before = JournalEntry.objects.count()
         with in_a_hurry():
             history.write(
@@ -58,6 +59,7 @@ class Command(BaseCommand):
                 checker=people.staff("checker"),
                 say=say,
             )
+            use.tell(opened, since=since, until=until, seed=seed)
         made = JournalEntry.objects.count() - before
         seconds = time.monotonic() - began
         say(f"{customers} customers, {made} entries in {seconds:.1f} s ({made / seconds:.0f}/s)")
