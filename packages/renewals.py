@@ -13,6 +13,7 @@ from django.db import Error as DatabaseError
 from django.db import connection, transaction
 from django.utils import timezone
 
+from accounts import customers
 from accounts.models import Customer, User
 from crm_billing import crash, outbox
 from crm_billing.money import to_minor
@@ -114,7 +115,7 @@ def sweep(*, at: datetime, rehearse: bool = False, run: RenewalRun | None = None
     while True:
         done, alone, after = _sweep_chunk(after, prices, at, rehearse)
         for subscription_id in alone:
-            done.add(_renew_alone(subscription_id, at))
+            done.add(_renew_alone(subscription_id, at, prices, is_swept=True))
         report.add(done)
         if run is not None and done.looked_at:
             _keep(run, report)
@@ -134,17 +135,16 @@ def renew(*, subscription_id: int, at: datetime, due: datetime | None = None) ->
     due: the end of the term the caller saw; when it has moved on, nothing is done.
     raises: what the wallet or the database refuses.
     """
-    return _one(subscription_id=subscription_id, at=at, due=due)
+    return _one(subscription_id=subscription_id, at=at, prices=Prices(), due=due)
 
 
 def retry(*, customer_id: int, at: datetime) -> RenewalReport:
     """
     Try again at once what a customer could not pay, because money has come.
     """
-    report = RenewalReport()
-    unpaid = Subscription.objects.live().filter(customer_id=customer_id, past_due_at__isnull=False)
-    for subscription_id in unpaid.order_by("past_due_at", "pk").values_list("pk", flat=True):
-        report.add(_renew_alone(subscription_id, at))
+    report, prices = RenewalReport(), Prices()
+    for subscription_id in _unpaid(customer_id):
+        report.add(_renew_alone(subscription_id, at, prices))
     return report
 
 
@@ -185,7 +185,7 @@ def _sweep_chunk(
     ids, last = _due(after, at)
     if not ids:
         return RenewalReport(), [], None
-    rows = _read(ids) if rehearse else _claimed(ids, at)
+    rows = _read(ids) if rehearse else _claimed(ids, at, is_swept=True)
     if rehearse:
         return _counted(_decide(rows, prices, at)), [], last
     alone: list[int] = []
@@ -203,14 +203,28 @@ def _sweep_chunk(
     return report, alone, last
 
 
-def _renew_alone(subscription_id: int, at: datetime) -> RenewalReport:
+@money_transaction
+def _unpaid(customer_id: int) -> list[int]:
+    """
+    Return a customer's unpaid subscriptions, those included that a sweep is just finding unpaid.
+    """
+    customers.lock(customer_id)
+    unpaid = Subscription.objects.live().filter(customer_id=customer_id, past_due_at__isnull=False)
+    return list(unpaid.order_by("past_due_at", "pk").values_list("pk", flat=True))
+
+
+def _renew_alone(
+    subscription_id: int, at: datetime, prices: Prices, *, is_swept: bool = False
+) -> RenewalReport:
+    """
+    Do one subscription, whatever comes of it.
+
+    is_swept: leave it alone when another sweep has dealt with it since it was listed.
+    """
     try:
-        return _one(subscription_id=subscription_id, at=at, due=None)
+        return _one(subscription_id=subscription_id, at=at, prices=prices, is_swept=is_swept)
     except MoneyFrozen:
         return RenewalReport(waiting=1)
-    except InsufficientFunds:
-        # Credit that has expired counts in the balance until the clockwork takes it out.
-        return _one(subscription_id=subscription_id, at=at, due=None, is_short=True)
     except Exception as error:
         log.exception("renewals.failed", subscription=subscription_id, reason=str(error))
         _count_failure(subscription_id, at)
@@ -219,22 +233,33 @@ def _renew_alone(subscription_id: int, at: datetime) -> RenewalReport:
 
 @money_transaction
 def _one(
-    *, subscription_id: int, at: datetime, due: datetime | None, is_short: bool = False
+    *,
+    subscription_id: int,
+    at: datetime,
+    prices: Prices,
+    due: datetime | None = None,
+    is_swept: bool = False,
 ) -> RenewalReport:
-    rows = _claimed([subscription_id], at, wait=True)
+    rows = _claimed([subscription_id], at, wait=True, is_swept=is_swept)
     if due is not None:
         rows = [row for row in rows if row.paid_until == due]
-    decided = _decide(rows, Prices(), at)
-    if is_short:
+    decided = _decide(rows, prices, at)
+    try:
+        with transaction.atomic():
+            _write(decided, at)
+    except InsufficientFunds:
+        # Credit that has expired counts in the balance until the clockwork takes it out.
         decided.lacking += [(row, price) for row, price, _notice in decided.paid]
         decided.paid.clear()
-    _write(decided, at)
+        _write(decided, at)
     return _counted(decided)
 
 
 @transaction.atomic
 def _count_failure(subscription_id: int, at: datetime) -> None:
     subscription = Subscription.objects.select_for_update(no_key=True).get(pk=subscription_id)
+    if not subscription.is_live or subscription.next_try_at > at:
+        return  # counted by another sweep
     subscription.failures += 1
     subscription.next_try_at = at + PAUSE * subscription.failures
     subscription.save(update_fields=["failures", "next_try_at"])
@@ -269,10 +294,13 @@ def _due(
     return [id for id, _moment in rows], (rows[-1][1], rows[-1][0]) if rows else None
 
 
-def _claimed(ids: Collection[int], at: datetime, *, wait: bool = False) -> list[Row]:
+def _claimed(
+    ids: Collection[int], at: datetime, *, is_swept: bool, wait: bool = False
+) -> list[Row]:
     """
-    Lock subscriptions, their customers first, and read those that are still due.
+    Lock subscriptions, their customers first, and read those whose term is over.
 
+    is_swept: leave out those whose next moment is not here (any more), and what is parked.
     wait: for locks others hold; else what they hold is left to them.
     """
     skip = "" if wait else "SKIP LOCKED"
@@ -292,9 +320,10 @@ def _claimed(ids: Collection[int], at: datetime, *, wait: bool = False) -> list[
             SELECT s.id FROM packages_subscription AS s
             WHERE s.id = ANY (%s) AND s.customer_id = ANY (%s) AND s.state <> 'ENDED'
                 AND s.paid_until <= %s
+                AND (NOT %s OR (s.next_try_at <= %s AND s.failures < %s))
             ORDER BY s.id FOR NO KEY UPDATE {skip}
             """,  # noqa: S608
-            [list(ids), customer_ids, at],
+            [list(ids), customer_ids, at, is_swept, at, MOST_FAILURES],
         )
         locked = [id for (id,) in cursor.fetchall()]
     return _read(locked)
@@ -585,7 +614,7 @@ def _next_end(row: Row, interval: str) -> datetime:
 
 @lru_cache(maxsize=10_000)
 def _boundary(anchor: date, interval: str, n: int, zone: str) -> datetime:
-    return periods.instant(periods.boundary(anchor, interval, n), zone)  #
+    return periods.instant(periods.boundary(anchor, interval, n), zone)
 
 
 def _keep(run: RenewalRun, report: RenewalReport) -> None:
