@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from django.db.models import Exists, OuterRef, Q
 from django.utils.translation import gettext as _
 
 from accounts.models import Customer
@@ -22,6 +23,13 @@ LATEST = datetime.max.replace(tzinfo=UTC)
 
 Attempt = PaymentAttempt.State
 State = TopUp.State
+NO_MISMATCH = (Case.Kind.UNRESOLVED, Case.Kind.SURPLUS)
+# tells in a list which unpaid top-ups our staff are looking at, as `tell` says on their own pages
+WITH_STAFF = ~Q(state=State.PAID) & Exists(
+    Case.objects.filter(attempt__topup=OuterRef("pk"), state=Case.State.OPEN).exclude(
+        kind__in=NO_MISMATCH
+    )
+)
 OPEN_AT_GATEWAY = (Attempt.SUBMITTED, Attempt.PENDING, Attempt.UNKNOWN)
 
 
@@ -211,9 +219,7 @@ def _waits(story: Story) -> bool:
 
 
 def _mismatches(story: Story) -> list[Case]:
-    return [
-        case for case in story.cases if case.kind not in (Case.Kind.UNRESOLVED, Case.Kind.SURPLUS)
-    ]
+    return [case for case in story.cases if case.kind not in NO_MISMATCH]
 
 
 def _action(attempt: PaymentAttempt | None) -> ClientAction | None:

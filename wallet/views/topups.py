@@ -223,12 +223,12 @@ def _allow_posting_to(response: HttpResponse, action: ClientAction | None) -> Ht
 def topup_list(request: PortalRequest) -> HttpResponse:
     visible = TopUp.objects.visible_to(request.user).filter(customer=request.customer)
     form = TopUpFilterForm(request.GET)
-    found = _filtered(visible, form)
+    found = _filtered(visible, form).annotate(with_staff=story.WITH_STAFF)
     paginator = Paginator(found.order_by("-pk"), PAGE)
     page = paginator.get_page(request.GET.get("page"))
     context = {
         "form": form,
-        "topups": [(one, gateways.label(one.gateway)) for one in page],
+        "topups": [(one, gateways.label(one.gateway), one.with_staff) for one in page],
         "filtered": any(request.GET.get(name) for name in form.fields),
         "newer": _page_url(request, page.number - 1) if page.has_previous() else "",
         "older": _page_url(request, page.number + 1) if page.has_next() else "",

@@ -6,11 +6,11 @@ from django.test import Client
 from django.urls import reverse
 
 from accounts.models import Member
-from tests.factories import member_of, open_customer, owner_of
+from tests.factories import member_of, open_customer, owner_of, staff
 from tests.wallet.topup_setting import cny, deliver, now, started, submitted
 from tests.wallet.topups.pages import LIST, NEW, confirm, order, text, url
-from wallet import payments, queries, topups
-from wallet.models import PaymentAttempt, TopUp
+from wallet import cases, payments, queries, topups
+from wallet.models import Case, PaymentAttempt, TopUp
 from wallet.views import topups as views
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("fake_gateway")]
@@ -133,6 +133,22 @@ class TestTopupList:
         page = text(client.get(LIST))
         assert page.index(second.number) < page.index(first.number)
         assert "+¥10.00" in page and 'data-status="PAID"' in page and "¥20.00" in page
+
+    def test_says_what_staff_are_looking_at(self, client, owner, customer, fake_gateway):
+        looked_at, waiting = submitted(customer, "10.00"), submitted(customer, "20.00")
+        deliver(fake_gateway.pay(looked_at.number, amount_minor=5_00))
+        newest, oldest = text(client.get(LIST)).split("<tr>")[-2:]
+        assert waiting.number in newest and looked_at.number in oldest
+        assert "Waiting for payment" in newest and "With our staff" not in newest
+        assert "With our staff" in oldest and "Waiting for payment" not in oldest
+
+        cases.resolve(
+            case_id=Case.objects.get().pk,
+            at=now(),
+            by=staff("FINANCE_CHECKER"),
+            resolution="Sent back",
+        )
+        assert "With our staff" not in text(client.get(LIST))
 
     def test_shows_only_the_current_customers(self, client, owner, customer):
         other = submitted(open_customer("Other Ltd"))
