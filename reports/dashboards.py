@@ -132,7 +132,7 @@ def _to_do(request: HttpRequest) -> list[Card]:
                 figure=failed,
                 icon="circle-x",
                 tone="wait" if failed else "good",
-                url=_listed("wallet_paymentattempt", state__exact="FAILED"),
+                url=_listed("wallet_paymentattempt", failed="day"),
             ),
         ]
     return cards
@@ -148,7 +148,7 @@ def _standing() -> list[Card]:
             figure=today.count,
             icon="cash-banknote",
             tone="info",
-            url=_listed("wallet_topup", state__exact="PAID"),
+            url=_listed("wallet_topup", credited="today"),
             more=" · ".join(money(one) for one in today.sums),
         ),
         Card(

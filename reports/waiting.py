@@ -3,10 +3,8 @@ What waits for staff. Nothing here writes.
 """
 
 from dataclasses import dataclass, field
-from datetime import datetime, time, timedelta
-from zoneinfo import ZoneInfo
+from datetime import datetime, timedelta
 
-from django.conf import settings
 from django.db.models import Count, Sum
 from djmoney.money import Money
 
@@ -96,8 +94,7 @@ def failed_lately(*, at: datetime) -> int:
     """
     Count the attempts that failed within a day.
     """
-    failed = PaymentAttempt.objects.filter(state=PaymentAttempt.State.FAILED)
-    return failed.filter(finished_at__gt=at - RECENTLY).count()
+    return PaymentAttempt.objects.failed_since(at - RECENTLY).count()
 
 
 def stop() -> Freeze | None:
@@ -116,12 +113,11 @@ def today(*, at: datetime) -> Today:
     """
     Sum the top-ups credited on our own business day, from the journal.
     """
-    zone = ZoneInfo(settings.DEFAULT_ZONE)
-    midnight = datetime.combine(numbers.business_day(at), time(), tzinfo=zone)
     found = Today()
     rows = (
         Posting.objects.filter(
-            entry__kind=JournalEntry.Kind.TOP_UP, entry__occurred_at__gte=midnight
+            entry__kind=JournalEntry.Kind.TOP_UP,
+            entry__occurred_at__gte=numbers.business_midnight(at),
         )
         .filter(amount_minor__gt=0)
         .values("currency")

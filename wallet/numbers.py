@@ -6,7 +6,7 @@ source: D§2.7, the number space every payment provider and every bank accepts
 
 import base64
 import secrets
-from datetime import date, datetime
+from datetime import date, datetime, time
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
@@ -34,3 +34,10 @@ def business_day(at: datetime) -> date:
     Return the company's own date at a moment.
     """
     return at.astimezone(ZoneInfo(settings.DEFAULT_ZONE)).date()
+
+
+def business_midnight(at: datetime) -> datetime:
+    """
+    Return when the company's own day began.
+    """
+    return datetime.combine(business_day(at), time(), tzinfo=ZoneInfo(settings.DEFAULT_ZONE))

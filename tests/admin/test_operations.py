@@ -15,6 +15,7 @@ from accounts.roles import SUPPORT
 from reports.dashboards import PROMISES
 from tests.admin import world
 from tests.factories import balances, funded_customer, sign_in_staff, staff
+from tests.reports.receipt_setting import issued
 from tests.wallet.tampering import tamper
 from tests.wallet.topup_setting import deliver, submitted
 from wallet import books
@@ -194,7 +195,11 @@ class TestFirstPage:
         assert "待您审批的调账" not in words
 
     def test_leads_to_lists_that_hold_what_it_counted(self, fake_gateway):
-        world.make(fake_gateway)
+        made, before = world.make(fake_gateway), timezone.now() - timedelta(days=2)
+        fake_gateway.set_fault("create_refused", times=None)
+        for at in (before, timezone.now()):
+            issued(made.customer, "30.00", at=at)
+            submitted(made.customer, "30.00", at=at)
         client = world.signed_in("CHECKER")
         for card in client.get(reverse(INDEX)).context["cards"]:
             response = client.get(card.url)

@@ -3,9 +3,11 @@ What passed between us and the gateways: attempts, messages as they came, paymen
 """
 
 import json
+from datetime import timedelta
 
 from django.contrib import admin
 from django.http import HttpRequest
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from unfold.decorators import display
@@ -28,10 +30,27 @@ from wallet.models import GatewayCallback, GatewayPayment, PaymentAttempt
 LEARNED = {"CALLBACK": gettext_lazy("The gateway told us"), "QUERY": gettext_lazy("We asked")}
 
 
+class FailedFilter(admin.SimpleListFilter):
+    """
+    What the first page counts: attempts that failed within a day.
+    """
+
+    title = gettext_lazy("failed")
+    parameter_name = "failed"
+
+    def lookups(self, request, model_admin):
+        return [("day", _("Since yesterday"))]
+
+    def queryset(self, request, queryset):
+        if self.value() == "day":
+            return queryset.failed_since(timezone.now() - timedelta(days=1))
+        return queryset
+
+
 @admin.register(PaymentAttempt)
 class PaymentAttemptAdmin(ReadOnlyAdmin):
     list_display = ["number", "owner", "asked", "now", "gateway", "created", "next_query", "why"]
-    list_filter = ["state", "gateway", ("created_at", DayRangeFilter)]
+    list_filter = ["state", FailedFilter, "gateway", ("created_at", DayRangeFilter)]
     list_select_related = ["topup__customer"]
     search_fields = ["number", "=external_id", "=topup__number", "=topup__customer__number"]
     ordering = ["-pk"]

@@ -27,7 +27,7 @@ from crm_billing.admin import (
 )
 from crm_billing.states import TONES
 from crm_billing.templatetags.ui import money as shown
-from wallet import payments
+from wallet import numbers, payments
 from wallet.models import (
     Case,
     GatewayCallback,
@@ -57,10 +57,27 @@ def requery(request: HttpRequest, topup: TopUp, cleaned: dict) -> str:
     }
 
 
+class CreditedFilter(admin.SimpleListFilter):
+    """
+    What the first page counts: top-ups credited on our own business day.
+    """
+
+    title = gettext_lazy("credited")
+    parameter_name = "credited"
+
+    def lookups(self, request, model_admin):
+        return [("today", _("Today"))]
+
+    def queryset(self, request, queryset):
+        if self.value() == "today":
+            return queryset.credited_since(numbers.business_midnight(timezone.now()))
+        return queryset
+
+
 @admin.register(TopUp)
 class TopUpAdmin(ReadOnlyAdmin):
     list_display = ["number", "owner", "asked", "now", "gateway", "created", "paid"]
-    list_filter = ["state", "gateway", ("created_at", DayRangeFilter)]
+    list_filter = ["state", CreditedFilter, "gateway", ("created_at", DayRangeFilter)]
     list_select_related = ["customer"]
     search_fields = [
         "number",

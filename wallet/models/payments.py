@@ -1,3 +1,4 @@
+from datetime import datetime
 from typing import Self
 
 from django.db import models
@@ -16,6 +17,9 @@ class PaymentAttemptQuerySet(models.QuerySet["PaymentAttempt"]):
 
     def unresolved(self) -> Self:
         return self.filter(state__in=["SUBMITTED", "PENDING", "UNKNOWN"])
+
+    def failed_since(self, moment: datetime) -> Self:
+        return self.filter(state="FAILED", finished_at__gt=moment)
 
 
 class PaymentAttempt(models.Model):

@@ -1,3 +1,4 @@
+from datetime import datetime
 from typing import Self
 
 from django.core.validators import RegexValidator
@@ -19,6 +20,9 @@ class TopUpQuerySet(models.QuerySet["TopUp"]):
 
     def open(self) -> Self:
         return self.filter(state__in=[TopUp.State.CREATED, TopUp.State.PENDING])
+
+    def credited_since(self, moment: datetime) -> Self:
+        return self.filter(entry__occurred_at__gte=moment)
 
     def awaiting_customer(self) -> Self:
         """
