@@ -51,6 +51,8 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
             "items": [
                 _entry(_("Packages"), "inventory_2", "packages_package"),
                 _entry(_("Prices"), "sell", "packages_priceversion"),
+                _entry(_("Meters"), "speed", "packages_meter"),
+                _entry(_("Usage events"), "monitoring", "packages_usageevent"),
             ],
         },
         {

@@ -2,6 +2,6 @@
 The catalogue as staff see it: packages and their prices to read, and the acts that change them.
 """
 
-from packages.admin import packages, prices
+from packages.admin import packages, prices, usage
 
-__all__ = ["packages", "prices"]
+__all__ = ["packages", "prices", "usage"]

@@ -120,6 +120,13 @@ TABLE = {
     "packages_priceversion_end":               "no    no    no    ask   no",
     "packages_priceversion_reprice":           "no    no    no    ask   no",
 
+    "packages_meter_changelist":               "list  list  list  list  no",
+    "packages_meter_change":                   "page  page  page  page  no",
+    "packages_meter_new":                      "no    no    no    ask   no",
+    "packages_meter_retire":                   "no    no    no    ask   no",
+    "packages_usageevent_changelist":          "list  list  list  list  no",
+    "packages_usageevent_change":              "page  page  page  page  no",
+
     "crm_billing_outbox_changelist":           "list  list  list  list  no",
     "crm_billing_outbox_change":               "page  page  page  page  no",
     "crm_billing_outbox_unpark":               "no    no    no    act   no",

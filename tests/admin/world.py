@@ -17,7 +17,7 @@ from accounts import api_keys, members, roles
 from accounts.models import ApiKey, Customer, Invitation, Member, User
 from crm_billing import outbox
 from crm_billing.models import Outbox
-from packages.models import Package, PriceVersion
+from packages.models import Meter, Package, PriceVersion, UsageEvent
 from reports.models import ReceiptDocument
 from tests.factories import (
     UserFactory,
@@ -30,7 +30,7 @@ from tests.factories import (
     staff,
 )
 from tests.fake_gateway import Instrument
-from tests.packages import shelf
+from tests.packages import metering, shelf
 from tests.wallet.topup_setting import deliver, submitted
 from wallet import adjustments, holds, seal
 from wallet.models import (
@@ -96,6 +96,8 @@ def make(gateway: Instrument) -> World:
         expires_at=now + timedelta(days=1),
     )
     package = shelf.published(at=now)
+    meter = metering.meter(at=now - timedelta(days=1))
+    metering.recorded(customer, metering.event(5, at=now), at=now)
     rows: dict[type[Model], Model] = {
         Adjustment: adjustment,
         ApiKey: key_of(customer),
@@ -111,6 +113,7 @@ def make(gateway: Instrument) -> World:
         LedgerAccount: LedgerAccount.objects.filter(customer=customer).earliest("pk"),
         Lot: Lot.objects.earliest("pk"),
         Member: Member.objects.get(customer=customer, user=member_of(customer)),
+        Meter: meter,
         Outbox: park(),
         Package: package,
         PriceVersion: package.prices.get(),
@@ -123,6 +126,7 @@ def make(gateway: Instrument) -> World:
         Receipt: receipt,
         SealBlock: sealed(),
         TopUp: waiting,
+        UsageEvent: UsageEvent.objects.earliest("pk"),
         User: UserFactory(),
         WalletPolicy: WalletPolicy.objects.earliest("pk"),
     }
