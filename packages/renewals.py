@@ -114,6 +114,7 @@ def sweep(*, at: datetime, rehearse: bool = False, run: RenewalRun | None = None
     after: tuple[datetime, int] | None = None
     while True:
         done, alone, after = _sweep_chunk(after, prices, at, rehearse)
+        crash.point("renewals_after_chunk")
         for subscription_id in alone:
             done.add(_renew_alone(subscription_id, at, prices, is_swept=True))
         report.add(done)
