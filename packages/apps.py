@@ -5,3 +5,6 @@ from django.utils.translation import gettext_lazy as _
 class PackagesConfig(AppConfig):
     name = "packages"
     verbose_name = _("Packages")
+
+    def ready(self) -> None:
+        from packages import proof, receivers  # noqa: F401  the books' rules; news of the wallet

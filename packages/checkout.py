@@ -78,6 +78,15 @@ def missing(quote: PriceQuote) -> Money:
     return max(quote.due - available, quote.due * 0)
 
 
+def top_up_amount(quote: PriceQuote, *, at: datetime) -> Money:
+    """
+    Return what has to be topped up for a quote: what is missing, or the least that can be.
+
+    raises WrongCurrency: top-ups in its currency are not offered.
+    """
+    return max(missing(quote), topups.limits(quote.customer, at=at).smallest)
+
+
 def begun(quote: PriceQuote, *, at: datetime) -> subscriptions.First:
     """
     Return how the subscription of a quote would begin now.
@@ -126,7 +135,8 @@ def top_up_first(
     """
     Agree to a quote and order exactly the top-up it lacks; it is bought when that is paid.
 
-    Where the wallet takes no such small top-up, its least is ordered.
+    Where the wallet takes no such small top-up, its least is ordered. One that still waits to be
+    paid, by the same gateway, is returned again.
 
     raises QuoteExpired: it is too old, or bought already.
     raises: as `topups.start`.
@@ -135,10 +145,9 @@ def top_up_first(
     if quote.subscription is not None:
         raise QuoteExpired(_("This has been bought already."))
     _require_valid(quote, at)
-    least = topups.limits(quote.customer, at=at).smallest
-    topup = topups.start(
+    topup = _ordered(quote, gateway, at) or topups.start(
         customer=quote.customer,
-        amount=max(missing(quote), least),
+        amount=top_up_amount(quote, at=at),
         gateway=gateway,
         at=at,
         by=by,
@@ -225,6 +234,16 @@ def _agree(
     )
     quote.auto_renew = auto_renew
     quote.save(update_fields=["consent", "auto_renew"])
+
+
+def _ordered(quote: PriceQuote, gateway: str, at: datetime) -> TopUp | None:
+    """
+    Return the top-up that was ordered for a quote and can still be paid and suffices.
+    """
+    topup = quote.topup
+    if topup is None or topup.gateway != gateway or not topup.is_open or topup.expires_at <= at:
+        return None
+    return topup if topup.amount >= missing(quote) else None
 
 
 def _lock(quote_id: int) -> PriceQuote:

@@ -3,6 +3,7 @@ from typing import Any
 
 from django import forms
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from djmoney.money import Money
 
 from crm_billing import money
@@ -82,6 +83,32 @@ class CalculatorForm(forms.Form):
                 if cleaned[name].amount < 0:
                     self.add_error(name, _("Enter zero or more."))
         return cleaned
+
+
+class OrderForm(forms.Form):
+    """
+    What is to be bought of a package: for which term, how many seats.
+    """
+
+    def __init__(self, data: Any, *, offered: Offered) -> None:
+        super().__init__(data)
+        terms = [(code, str(wording.TERM[code])) for code in offered.prices]
+        self.fields["term"] = forms.ChoiceField(label=_("Term"), choices=terms)
+        self.fields["seats"] = forms.IntegerField(
+            label=_("Seats"), required=False, min_value=1, max_value=MOST_SEATS
+        )
+
+    @property
+    def seats(self) -> int:
+        return self.cleaned_data["seats"] or 1
+
+
+class AgreementForm(forms.Form):
+    """
+    Whether somebody wants renewals. Never ticked beforehand: they are off unless agreed to.
+    """
+
+    auto_renew = forms.BooleanField(label=gettext_lazy("Renew by itself"), required=False)
 
 
 def _quantity(label: str, most: int) -> forms.IntegerField:

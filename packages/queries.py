@@ -8,7 +8,7 @@ from datetime import datetime
 from django.db.models import F
 
 from accounts.models import Customer
-from packages.models import Package, PriceVersion
+from packages.models import Package, PriceVersion, Subscription
 
 
 @dataclass(slots=True)
@@ -52,3 +52,25 @@ def offer(customer: Customer, code: str, *, at: datetime) -> Offered | None:
     Return one package as a customer may buy it, None when it is not offered to this one.
     """
     return next((one for one in offers(customer, at=at) if one.package.code == code), None)
+
+
+def held(customer: Customer, package: Package) -> Subscription | None:
+    """
+    Return the subscription a customer has of a package now.
+    """
+    return Subscription.objects.live().filter(customer=customer, package=package).first()
+
+
+def held_packages(customer: Customer) -> set[int]:
+    """
+    Return the ids of the packages a customer has now.
+    """
+    live = Subscription.objects.live().filter(customer=customer)
+    return set(live.values_list("package_id", flat=True))
+
+
+def had(customer: Customer, package: Package) -> bool:
+    """
+    Tell whether a customer has or has had a package: trials are for new ones.
+    """
+    return Subscription.objects.filter(customer=customer, package=package).exists()

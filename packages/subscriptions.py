@@ -17,7 +17,7 @@ from accounts.queries import role_in
 from crm_billing.errors import DomainError
 from crm_billing.money import to_minor
 from crm_billing.transactions import money_transaction
-from packages import charges, periods, quotes, wording
+from packages import charges, periods, queries, quotes, wording
 from packages.catalogue import NotOnSale
 from packages.models import (
     Charge,
@@ -101,7 +101,7 @@ def first(*, customer: Customer, price_version: PriceVersion, seats: int, at: da
     quote = quotes.price(terms, seats=seats)
     zone = customer.time_zone
     today = periods.day_in(at, zone)
-    has_trial = bool(terms.trial_days) and not _had_trial(customer, price_version.package)
+    has_trial = bool(terms.trial_days) and not queries.had(customer, price_version.package)
     if has_trial:
         starts_at, ends_at = periods.days(today, terms.trial_days, zone)
         anchor_on = periods.day_in(ends_at, zone)
@@ -131,6 +131,20 @@ def agreement(version: PriceVersion, begun: First, *, auto_renew: bool) -> str:
         zone=begun.zone,
         trial_until=begun.ends_at if begun.has_trial else None,
         now=True,
+    )
+
+
+def renewal_agreement(subscription: Subscription) -> str:
+    """
+    Return what a customer agrees to by switching renewals on, in the active language.
+
+    subscription: read with `whole()`.
+    """
+    return wording.agreement(
+        subscription.package.called,
+        quotes.price(subscription.price_version.terms, seats=subscription.seats),
+        auto_renew=True,
+        zone=subscription.zone,
     )
 
 
@@ -240,12 +254,7 @@ def renew_automatically(
     subscription.consent = consents.record(
         customer=subscription.customer,
         purpose=Consent.Purpose.AUTO_RENEW,
-        text=wording.agreement(
-            subscription.package.called,
-            quotes.price(subscription.price_version.terms, seats=subscription.seats),
-            auto_renew=True,
-            zone=subscription.zone,
-        ),
+        text=renewal_agreement(subscription),
         version=subscription.price_version.terms_version,
         at=at,
         by=by,
@@ -376,14 +385,8 @@ def _charge_first(
 
 def _end(subscription: Subscription, at: datetime) -> None:
     subscription.state = Subscription.State.ENDED
-    subscription.ended_at, subscription.next_try_at = at, None
-
-
-def _had_trial(customer: Customer, package: Package) -> bool:
-    """
-    Tell whether a customer has had this package before: trials are for new ones.
-    """
-    return Subscription.objects.filter(customer=customer, package=package).exists()
+    subscription.ended_at = at
+    subscription.next_try_at = subscription.past_due_at = None
 
 
 def _require_seats(terms: Terms, seats: int) -> None:

@@ -58,7 +58,7 @@ class Component:
 
     @property
     def counted_in(self) -> str:
-        return self.unit_en if _in_english() else self.unit
+        return self.unit_en if in_english() else self.unit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,8 +109,8 @@ def spoken(chinese: str, english: str) -> str:
     """
     Return the name for the reader's language.
     """
-    return english if english and _in_english() else chinese
+    return english if english and in_english() else chinese
 
 
-def _in_english() -> bool:
+def in_english() -> bool:
     return (get_language() or "").startswith("en")

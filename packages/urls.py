@@ -1,6 +1,6 @@
 from django.urls import path
 
-from packages.views import showcase, top_up, usage
+from packages.views import charges, checkout, showcase, subscriptions, top_up, usage
 
 app_name = "packages"
 
@@ -8,5 +8,13 @@ urlpatterns = [
     path("packages/", showcase.package_list, name="package-list"),
     path("packages/<slug:code>/", showcase.package_detail, name="package"),
     path("packages/<slug:code>/top-up/", top_up.top_up_order, name="top-up"),
+    path("packages/<slug:code>/subscribe/", checkout.subscribe, name="subscribe"),
+    path("quotes/<slug:code>/", checkout.quote_detail, name="quote"),
+    path("quotes/<slug:code>/live/", checkout.quote_live, name="quote-live"),
+    path("subscriptions/", subscriptions.subscription_list, name="subscription-list"),
+    path("subscriptions/<slug:number>/", subscriptions.subscription_detail, name="subscription"),
+    path("subscriptions/<slug:number>/cancel/", subscriptions.cancel, name="cancel"),
+    path("subscriptions/<slug:number>/renew/", subscriptions.renew, name="renew"),
     path("usage/", usage.usage, name="usage"),
+    path("charges/<int:charge_id>/", charges.charge_detail, name="charge"),
 ]

@@ -230,8 +230,12 @@ def described(subscription: Subscription, *, starts_at: datetime, ends_at: datet
     """
     package = subscription.package
     name = package.name_en if subscription.customer.locale.startswith("en") else package.name
-    last = day_in(ends_at, subscription.zone) - timedelta(days=1)
-    return f"{name} {day_in(starts_at, subscription.zone)} – {last}"
+    return term(name, starts_at=starts_at, ends_at=ends_at, zone=subscription.zone)
+
+
+def term(name: str, *, starts_at: datetime, ends_at: datetime, zone: str) -> str:
+    last = day_in(ends_at, zone) - timedelta(days=1)
+    return f"{name} {day_in(starts_at, zone)} – {last}"
 
 
 def shown_day(at: datetime, zone: str) -> str:
@@ -239,6 +243,13 @@ def shown_day(at: datetime, zone: str) -> str:
     Write the date of a moment in a zone, as the reader's language writes dates.
     """
     return date_format(day_in(at, zone), "DATE_FORMAT")
+
+
+def last_day(ends_at: datetime, zone: str) -> str:
+    """
+    Write the last day of what ends at a midnight.
+    """
+    return date_format(day_in(ends_at, zone) - timedelta(days=1), "DATE_FORMAT")
 
 
 def _how_much(terms: Terms) -> Rule:

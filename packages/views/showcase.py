@@ -2,6 +2,7 @@
 What is on sale: all of it to compare, and one package with its terms and a calculator.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -12,6 +13,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_safe
+from djmoney.money import Money
 
 from accounts.http import PortalRequest, customer_required
 from packages import queries, quotes, wording
@@ -34,6 +36,7 @@ class Card:
     terms: Terms
     saving: int = 0
     is_own: bool = False
+    is_held: bool = False
     facts: list[tuple[str, Cell]] = field(default_factory=list)
 
     @property
@@ -66,6 +69,30 @@ class Card:
         return wording.per_term(month, "month")
 
 
+@dataclass(frozen=True, slots=True)
+class Obstacle:
+    """
+    Why something cannot be bought. url, label: the way on, where there is one.
+    """
+
+    text: str
+    url: str = ""
+    label: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """
+    What the button under the calculator buys. due: what it takes from the wallet at once.
+    """
+
+    code: str
+    term: str
+    seats: int
+    has_trial: bool
+    due: Money
+
+
 @require_safe
 @customer_required
 def package_list(request: PortalRequest) -> HttpResponse:
@@ -77,11 +104,12 @@ def package_list(request: PortalRequest) -> HttpResponse:
     lengths = [code for code in wording.TERM if any(code in one.prices for one in plans)]
     term = request.GET.get("term", "")
     term = term if term in lengths else next(iter(lengths), "month")
-    cards = [_card(one, term) for one in plans]
+    held = queries.held_packages(request.customer)
+    cards = [_card(one, term, held) for one in plans]
     rows = _rows(cards)
     for place, card in enumerate(cards):
         card.facts = [(label, cells[place]) for label, cells in rows if cells[place][1]]
-    add_ons = [_card(one, term) for one in offered if one.package.kind == Package.Kind.ADD_ON]
+    add_ons = [_card(one, term, held) for one in offered if one.package.kind == Package.Kind.ADD_ON]
     for card in add_ons:
         parts = [one for one in card.terms.components if one.kind != RECURRING]
         card.facts = [(one.called, _cell(one, card.terms)) for one in parts]
@@ -112,18 +140,58 @@ def package_detail(request: PortalRequest, code: str) -> HttpResponse:
     card = _card(offered, form.terms.interval)
     quote = form.quote()
     available = balance(request.customer, request.customer.currency).available
-    missing = quote.at_start - available if quote and quote.at_start > available else None
+    order = _order(request, form, quote)
+    missing = order.due - available if order and order.due > available else None
     context = {
         "card": card,
         "form": form,
         "quote": quote,
-        "lines": _lines(quote) if quote else [],
+        "lines": lines(quote) if quote else [],
         "parts": [_part(one, card.terms) for one in card.terms.components],
         "rules": wording.charging(card.terms, zone=request.customer.time_zone),
         "available": available,
         "missing": missing,
+        "obstacle": _obstacle(request, offered.package),
+        "order": order,
     }
     return render(request, "packages/package_detail.html", context)
+
+
+def _order(
+    request: PortalRequest, form: CalculatorForm, quote: quotes.Quote | None
+) -> Order | None:
+    """
+    Return what the button under the calculator buys, None while nothing can be worked out.
+    """
+    if quote is None:
+        return None
+    package = form.version.package
+    has_trial = bool(quote.terms.trial_days) and not queries.had(request.customer, package)
+    return Order(
+        code=package.code,
+        term=quote.terms.interval,
+        seats=max(form.cleaned_data.get("seats") or 1, 1),
+        has_trial=has_trial,
+        due=quote.at_start * 0 if has_trial else quote.at_start,
+    )
+
+
+def _obstacle(request: PortalRequest, package: Package) -> Obstacle | None:
+    """
+    Return why the reader cannot buy a package now, and where to go instead.
+    """
+    held = queries.held(request.customer, package)
+    if held is not None:
+        return Obstacle(
+            _("You have this package already."),
+            reverse("packages:subscription", args=[held.number]),
+            _("Show the subscription"),
+        )
+    if not request.customer.is_active:
+        return Obstacle(_("No money moves while the customer is frozen. Please contact us."))
+    if not request.member.may_top_up:
+        return Obstacle(_("Owners and finance people can subscribe. Ask one of them."))
+    return None
 
 
 def offered_or_404(request: PortalRequest, code: str, *, at: datetime) -> Offered:
@@ -136,7 +204,7 @@ def offered_or_404(request: PortalRequest, code: str, *, at: datetime) -> Offere
     return offered
 
 
-def _card(offered: Offered, term: str) -> Card:
+def _card(offered: Offered, term: str, held: Collection[int] = ()) -> Card:
     version = offered.price(term)
     monthly = offered.prices.get("month")
     terms = version.terms
@@ -145,6 +213,7 @@ def _card(offered: Offered, term: str) -> Card:
         terms=terms,
         saving=quotes.saving(terms, monthly.terms) if monthly else 0,
         is_own=version.customer_id is not None,
+        is_held=offered.package.pk in held,
     )
 
 
@@ -194,9 +263,11 @@ def _length(code: str, plans: list[Offered], *, current: str) -> dict[str, objec
     }
 
 
-def _lines(quote: quotes.Quote) -> list[dict[str, object]]:
+def lines(quote: quotes.Quote, *, with_use: bool = True) -> list[dict[str, object]]:
     """
     Return the lines of a quote as the calculator shows them, with what explains each.
+
+    with_use: also those of use, which is not known before.
     """
     return [
         {
@@ -211,7 +282,7 @@ def _lines(quote: quotes.Quote) -> list[dict[str, object]]:
             "limit": wording.number(line.component.hard_limit or 0),
         }
         for line in quote.lines
-        if line.component.kind != FEATURE or line.amount.amount
+        if (line.component.kind != FEATURE or line.amount.amount) and (with_use or not line.is_use)
     ]
 
 

@@ -7,6 +7,7 @@ import pytest
 from django.core.cache import cache
 from django.utils import timezone
 
+from accounts import customers
 from accounts.models import Member
 from packages import catalogue
 from tests.factories import (
@@ -17,6 +18,7 @@ from tests.factories import (
     open_customer,
     owner_of,
 )
+from tests.packages.buying import bought
 from tests.packages.shelf import (
     basic,
     by_year,
@@ -192,16 +194,45 @@ class TestPackageDetail:
     def test_offers_to_top_up_what_is_missing(self, english, customer):
         published(plan())
         fund(customer, "20.00")
-        page = english.get(f"{URL}pro/").content.decode()
-        assert "/wallet/topups/new/?amount=79.00" in page
+        assert "¥79.00 are missing to begin" in text(english.get(f"{URL}pro/"))
         fund(customer, "100.00")
-        page = english.get(f"{URL}pro/").content.decode()
-        assert "topups/new/?amount" not in page and "That is enough to begin." in page
+        page = text(english.get(f"{URL}pro/"))
+        assert "are missing" not in page and "That is enough to begin." in page
 
-    def test_offers_no_top_up_to_who_may_not(self, client, customer):
+    def test_offers_the_trial_for_nothing_to_who_has_not_had_it(self, english, customer):
+        published(plan(trial_days=14))
+        page = text(english.get(f"{URL}pro/"))
+        assert "Try it" in page and "The trial takes nothing of it." in page
+        assert "are missing" not in page
+
+    def test_offers_what_was_chosen_to_who_may_buy_it(self, english):
+        published(plan(), by_year(plan(), "990.00"))
+        page = english.get(f"{URL}pro/", {"term": "year", "seats": "7"}).content.decode()
+        assert 'action="/packages/pro/subscribe/"' in page
+        assert 'name="term" value="year"' in page and 'name="seats" value="7"' in page
+
+    def test_tells_viewers_whom_to_ask(self, client, customer):
         published(plan())
-        client.force_login(member_of(customer, Member.Role.VIEWER))
-        assert "topups/new/?amount" not in client.get(f"{URL}pro/").content.decode()
+        viewer = member_of(customer, Member.Role.VIEWER, locale="en")
+        client.force_login(viewer)
+        page = client.get(f"{URL}pro/")
+        assert "Owners and finance people can subscribe. Ask one of them." in text(page)
+        assert "/subscribe/" not in page.content.decode()
+
+    def test_tells_frozen_customers_why_not(self, english, customer):
+        published(plan())
+        customers.freeze(customer_id=customer.pk, reason="x", at=timezone.now(), by=None)
+        page = english.get(f"{URL}pro/")
+        assert "No money moves while the customer is frozen." in text(page)
+        assert "/subscribe/" not in page.content.decode()
+
+    def test_leads_to_the_subscription_of_who_has_it(self, english, customer):
+        version = published(plan()).prices.get()
+        fund(customer, "500.00")
+        known = bought(customer, version, at=timezone.now())
+        page = english.get(f"{URL}pro/").content.decode()
+        assert f"/subscriptions/{known.number}/" in page and "/subscribe/" not in page
+        assert "You have it" in text(english.get(URL))
 
     def test_shows_every_step_of_a_price(self, english):
         published(plan())

@@ -9,7 +9,7 @@ from django_htmx.http import push_url
 
 from accounts.http import PortalRequest, customer_required
 from crm_billing import ratelimit
-from wallet import activity, entries, exports
+from wallet import activity, entries, exports, onward
 from wallet.filters import ActivityFilterForm
 from wallet.models import JournalEntry
 
@@ -75,7 +75,8 @@ def entry_detail(request: PortalRequest, entry_id: int) -> HttpResponse:
     mine = JournalEntry.objects.visible_to(request.user)
     entry = get_object_or_404(mine.select_related(*entries.RELATED), pk=entry_id)
     told = entries.explain(entry, to=request.user, at=timezone.now())
-    return render(request, "wallet/entry.html", {"told": told})
+    context = {"told": told, "onward": onward.from_entry(entry)}
+    return render(request, "wallet/entry.html", context)
 
 
 def _cursor(request: PortalRequest, name: str) -> int | None:

@@ -20,7 +20,7 @@ from django.views.decorators.http import require_GET, require_POST
 from accounts.http import PortalRequest, customer_required
 from crm_billing import ratelimit
 from crm_billing.errors import DomainError
-from wallet import gateways, payments, queries, topups
+from wallet import gateways, onward, payments, queries, topups
 from wallet.forms import TopUpFilterForm
 from wallet.gateways.base import ActionKind, ClientAction
 from wallet.models import TopUp
@@ -178,6 +178,7 @@ def _page(request: PortalRequest, told: story.Story, *, looks: int = 0) -> dict[
         "wait": told.next_look(looks),
         "looks": looks,
         "topup_balance": queries.balance(topup.customer, topup.amount.currency.code),
+        "onward": onward.from_topup(topup),
     }
 
 

@@ -1,0 +1,136 @@
+"""
+Why a charge is what it is, told from the lines that were frozen when it was posted.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+
+from django.utils.translation import gettext as _
+from djmoney.money import Money
+
+from crm_billing.money import exponent, from_minor
+from crm_billing.templatetags.ui import money
+from packages import charges, wording
+from packages.models import Charge
+from packages.terms import COUNTED, in_english, spoken
+
+MOST_PLACES = 8  # of a price shown; what is longer is cut, and marked
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """
+    One step of a line. told: its sum written out. amount: what that comes to, unrounded.
+    """
+
+    told: str
+    amount: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """
+    One line of a charge. quantity: of what is counted, else empty. exact: before rounding, where
+    rounding changed it.
+    """
+
+    label: str
+    quantity: str
+    included: str
+    charged: str
+    steps: list[Step]
+    exact: str
+    amount: Money
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explanation:
+    """
+    lines: all that was charged. total: what they come to, worked out again from their steps.
+    """
+
+    lines: list[Line]
+    total: Money
+
+
+def explain(charge: Charge) -> Explanation:
+    """
+    Tell a charge from its own lines alone; nothing is looked up in the catalogue.
+    """
+    return Explanation(
+        lines=[_line(line, charge.currency) for line in charge.lines if _matters(line)],
+        total=charges.recompute(charge.lines, charge.currency),
+    )
+
+
+def _matters(line: Mapping[str, Any]) -> bool:
+    return bool(line["amount_minor"]) or line["kind"] in COUNTED
+
+
+def _line(line: Mapping[str, Any], currency: str) -> Line:
+    counted = line["kind"] in COUNTED
+    amount = from_minor(line["amount_minor"], currency)
+    exact = sum((charges.exact_of(step) for step in line["steps"]), Fraction())
+    return Line(
+        label=spoken(line["name"], line["name_en"]),
+        quantity=_quantity(line, "quantity") if counted else "",
+        included=_quantity(line, "included") if counted and Decimal(line["included"]) else "",
+        charged=_quantity(line, "charged") if counted else "",
+        steps=[_step(step, currency) for step in line["steps"] if _is_told(step, line)],
+        exact=_written(exact, currency) if exact != Fraction(amount.amount) else "",
+        amount=amount,
+    )
+
+
+def _is_told(step: Mapping[str, Any], line: Mapping[str, Any]) -> bool:
+    """
+    Tell whether a step says more than its line: a price taken once does not.
+    """
+    return len(line["steps"]) > 1 or line["kind"] in COUNTED or "value" in step
+
+
+def _step(step: Mapping[str, Any], currency: str) -> Step:
+    exact = _written(charges.exact_of(step), currency)
+    if step.get("bound"):
+        grows = charges.exact_of(step) > 0
+        return Step(told=_("least of a term") if grows else _("most of a term"), amount=exact)
+    told = f"{wording.number(Decimal(step['units']))} × {_written(step['unit_price'], currency)}"
+    if Fraction(step["flat_price"]):
+        told += f" + {_written(step['flat_price'], currency)}"
+    reach = _reach(step)
+    return Step(told=f"{reach}: {told}" if reach else told, amount=exact)
+
+
+def _reach(step: Mapping[str, Any]) -> str:
+    """
+    Say which tier a step is of, where its price has several.
+    """
+    if "above" not in step or (step["up_to"] is None and not Decimal(step["above"])):
+        return ""
+    first = Decimal(step["above"]) + 1
+    if step["up_to"] is None:
+        return f"{wording.number(first)} +"
+    return f"{wording.number(first)} – {wording.number(Decimal(step['up_to']))}"
+
+
+def _quantity(line: Mapping[str, Any], what: str) -> str:
+    unit = line["unit_en"] if in_english() else line["unit"]
+    return f"{wording.number(Decimal(line[what]))} {unit}".strip()
+
+
+def _written(value: Fraction | str, currency: str) -> str:
+    """
+    Write an exact amount with all its digits.
+    """
+    exact = Fraction(value)
+    places = Decimal(1).scaleb(-MOST_PLACES)
+    plain = Decimal(exact.numerator) / Decimal(exact.denominator)
+    short = plain.quantize(places)
+    mark = "" if Fraction(short) == exact else "…"
+    least = Decimal(1).scaleb(-exponent(currency))
+    shown = short.normalize()
+    shown = shown if shown.as_tuple().exponent < -exponent(currency) else short.quantize(least)
+    return money(Money(shown, currency)) + mark

@@ -1,0 +1,73 @@
+"""
+News from the wallet, and what its pages are told about packages.
+"""
+
+from datetime import datetime
+from typing import Any
+
+from django.dispatch import receiver
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from crm_billing import outbox
+from packages import mails, notices, tasks
+from packages.models import Charge, PriceQuote
+from wallet import onward
+from wallet.events import funds_arrived
+from wallet.models import JournalEntry, TopUp
+from wallet.onward import Link
+
+
+@receiver(funds_arrived)
+def go_on_buying(sender: Any, customer_id: int, **more: Any) -> None:
+    tasks.continue_checkouts.apply_async(kwargs={"customer_id": customer_id}, retry=False)
+    tasks.retry_renewals.apply_async(kwargs={"customer_id": customer_id}, retry=False)
+
+
+@outbox.handles("notice.send")
+def send_notice(payload: dict[str, Any], *, at: datetime) -> None:
+    notices.send(notice_id=payload["notice_id"], at=at)
+
+
+@outbox.handles("renewal.done")
+def tell_of_renewal(payload: dict[str, Any], *, at: datetime) -> None:
+    mails.tell_of_renewal(subscription_id=payload["subscription_id"], number=payload["number"])
+
+
+@outbox.handles("renewal.parked")
+def tell_of_parked(payload: dict[str, Any], *, at: datetime) -> None:
+    mails.tell_of_parked(subscription_id=payload["subscription_id"])
+
+
+@onward.leads_from_topups
+def bought_with(topup: TopUp) -> Link | None:
+    """
+    Lead from a top-up to what is bought with it.
+    """
+    quotes = PriceQuote.objects.filter(topup=topup).order_by("pk")
+    quote = quotes.select_related("price_version__package", "subscription").last()
+    if quote is None:
+        return None
+    name = {"package": quote.price_version.package.called}
+    if quote.subscription is not None:
+        return Link(
+            url=reverse("packages:subscription", args=[quote.subscription.number]),
+            label=_("To %(package)s") % name,
+            text=_("%(package)s has begun with it.") % name,
+        )
+    return Link(
+        url=reverse("packages:quote", args=[quote.code]),
+        label=_("Go on with %(package)s") % name,
+        text=_("%(package)s begins by itself as soon as the money is here.") % name,
+    )
+
+
+@onward.leads_from_entries
+def explained_by(entry: JournalEntry) -> Link | None:
+    """
+    Lead from an entry to the page that explains its charge.
+    """
+    charge = Charge.objects.filter(entry=entry).first()
+    if charge is None:
+        return None
+    return Link(url=reverse("packages:charge", args=[charge.pk]), label=_("Why this charge?"))

@@ -1,0 +1,31 @@
+"""
+Clockwork: each task reads the clock and makes one call that does what is due, idempotently.
+"""
+
+from celery import shared_task
+from django.db import InterfaceError, InternalError, OperationalError
+from django.utils import timezone
+
+from packages import checkout, notices, renewals
+
+LOST_CONNECTION = (OperationalError, InterfaceError, InternalError)
+
+
+@shared_task(autoretry_for=LOST_CONNECTION, retry_backoff=True, max_retries=5)
+def continue_checkouts(*, customer_id: int | None = None) -> None:
+    checkout.go_on(at=timezone.now(), customer_id=customer_id)
+
+
+@shared_task(autoretry_for=LOST_CONNECTION, retry_backoff=True, max_retries=5)
+def prepare_notices() -> None:
+    notices.prepare(at=timezone.now())
+
+
+@shared_task(autoretry_for=LOST_CONNECTION, retry_backoff=True, max_retries=5)
+def sweep_renewals() -> None:
+    renewals.run(at=timezone.now())
+
+
+@shared_task(autoretry_for=LOST_CONNECTION, retry_backoff=True, max_retries=5)
+def retry_renewals(*, customer_id: int) -> None:
+    renewals.retry(customer_id=customer_id, at=timezone.now())

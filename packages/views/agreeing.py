@@ -1,0 +1,39 @@
+"""
+How an agreement given in the portal is recorded and drawn.
+"""
+
+from dataclasses import dataclass
+
+from allauth.account.adapter import get_adapter
+
+from accounts.consents import Circumstances
+from accounts.http import PortalRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Clause:
+    """
+    One line of an agreement. title: what it answers, where it answers something.
+    """
+
+    title: str
+    text: str
+
+
+def circumstances(request: PortalRequest, control: str) -> Circumstances:
+    """
+    Return from where and by which form somebody agrees.
+    """
+    return Circumstances(
+        address=get_adapter().get_client_ip(request),
+        user_agent=request.headers.get("User-Agent", ""),
+        control=control,
+    )
+
+
+def clauses(text: str) -> list[Clause]:
+    """
+    Return an agreement's text line by line, word for word.
+    """
+    parts = (line.partition(": ") for line in text.splitlines())
+    return [Clause(title, rest) if rest else Clause("", title) for title, _colon, rest in parts]

@@ -1,0 +1,305 @@
+"""
+From a price to a subscription: a quote to look at, agree to, and pay; with a top-up if need be.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from urllib.parse import urlencode
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django_htmx.http import HttpResponseClientRedirect, HttpResponseClientRefresh
+from djmoney.money import Money
+
+from accounts.http import PortalRequest, customer_required, may_top_up
+from crm_billing import money
+from crm_billing.errors import DomainError
+from packages import checkout, queries, subscriptions, wording
+from packages.forms import AgreementForm, OrderForm
+from packages.models import Package, PriceQuote, Subscription
+from packages.subscriptions import AlreadySubscribed
+from packages.views.agreeing import circumstances, clauses
+from packages.views.showcase import lines, offered_or_404
+from wallet import topups
+from wallet.forms import TopUpForm
+from wallet.ledger import InsufficientFunds
+from wallet.queries import balance
+from wallet.views.topups import go_and_pay
+
+CONTROL = "portal:quote"
+# Seconds until a waiting page asks again, by how often it has asked.
+PAUSES = (2, 2, 2, 3, 3, 5, 5, 8, 8, 15, 15, 30)
+
+
+@dataclass(slots=True)
+class Look:
+    """
+    A quote as it stands now. state: OPEN, WAITING for its top-up, COMING since that is paid,
+    HELD (the package is there by other ways) or OLD.
+    """
+
+    quote: PriceQuote
+    begun: subscriptions.First
+    available: Money
+    missing: Money
+    held: Subscription | None
+    at: datetime
+
+    @property
+    def state(self) -> str:
+        topup = self.quote.topup
+        if self.held:
+            return "HELD"
+        if not self.holds:
+            return "OLD"
+        if topup is not None and topup.is_open and topup.expires_at > self.at and self.missing:
+            return "WAITING"
+        if topup is not None and topup.paid_at and not self.missing:
+            return "COMING"
+        return "OPEN"
+
+    @property
+    def holds(self) -> bool:
+        shown = (self.quote.due, self.quote.has_trial)
+        return self.quote.expires_at > self.at and shown == (self.begun.due, self.begun.has_trial)
+
+    @property
+    def waits(self) -> bool:
+        return self.state in ("WAITING", "COMING")
+
+    @property
+    def after(self) -> Money:
+        return self.available - self.quote.due
+
+    @property
+    def next_day(self) -> str:
+        return wording.shown_day(self.begun.ends_at, self.begun.zone)
+
+    @property
+    def last_day(self) -> str:
+        return wording.last_day(self.begun.ends_at, self.begun.zone)
+
+    @property
+    def each_term(self) -> str:
+        return wording.per_term(self.quote.each_term, self.begun.terms.interval)
+
+    @property
+    def package(self) -> Package:
+        return self.quote.price_version.package
+
+    @property
+    def package_url(self) -> str:
+        asked: dict[str, object] = {"term": self.begun.terms.interval}
+        if self.quote.seats > 1:
+            asked["seats"] = self.quote.seats
+        return f"{reverse('packages:package', args=[self.package.code])}?{urlencode(asked)}"
+
+    @property
+    def agreements(self) -> list[tuple[str, list]]:
+        """
+        Return what is agreed to, without renewals and with them.
+        """
+        return [
+            (
+                "renews" if auto_renew else "ends",
+                clauses(
+                    subscriptions.agreement(
+                        self.quote.price_version, self.begun, auto_renew=auto_renew
+                    )
+                ),
+            )
+            for auto_renew in (False, True)
+        ]
+
+
+@may_top_up
+@require_POST
+def subscribe(request: PortalRequest, code: str) -> HttpResponse:
+    """
+    Quote what was chosen in the calculator, and show the quote.
+    """
+    at = timezone.now()
+    offered = offered_or_404(request, code, at=at)
+    if offered.package.kind == Package.Kind.TOP_UP:
+        raise Http404
+    form = OrderForm(request.POST, offered=offered)
+    back = reverse("packages:package", args=[code])
+    if not form.is_valid():
+        for errors in form.errors.values():
+            messages.warning(request, str(errors[0]))
+        return redirect(back)
+    term = form.cleaned_data["term"]
+    try:
+        quote = checkout.quote(
+            customer=request.customer,
+            price_version=offered.prices[term],
+            seats=form.seats,
+            at=at,
+            by=request.user,
+        )
+    except AlreadySubscribed as refusal:
+        return _to_known(request, refusal)
+    except DomainError as refusal:
+        messages.warning(request, str(refusal))
+        return redirect(f"{back}?{urlencode({'term': term})}")
+    return redirect("packages:quote", quote.code)
+
+
+@customer_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def quote_detail(request: PortalRequest, code: str) -> HttpResponse:
+    """
+    Show a quote with all it means; posted, agree to it and buy it, or top up first.
+    """
+    quote = _visible(request, code)
+    posted = request.method == "POST"
+    if posted and not request.member.may_top_up:
+        raise PermissionDenied
+    if quote.subscription is not None:
+        return redirect("packages:subscription", quote.subscription.number)
+    form = AgreementForm(request.POST if posted else None, initial={"auto_renew": quote.auto_renew})
+    if posted and form.is_valid():
+        if "top_up" in request.POST:
+            return _top_up(request, quote, form)
+        return _accept(request, quote, form)
+    return _page(request, quote, form)
+
+
+@customer_required
+@require_safe
+def quote_live(request: PortalRequest, code: str) -> HttpResponse:
+    """
+    Tell a page that waits for money when to look again, and where to go on (htmx).
+    """
+    quote = _visible(request, code)
+    if quote.subscription is not None:
+        return HttpResponseClientRedirect(
+            reverse("packages:subscription", args=[quote.subscription.number])
+        )
+    look = _look(quote, timezone.now())
+    if request.GET.get("state") != look.state:
+        return HttpResponseClientRefresh()
+    looks = request.GET.get("n", "0")
+    count = int(looks) + 1 if looks.isascii() and looks.isdecimal() and len(looks) < 6 else 0
+    return render(request, "packages/_quote_poll.html", _poll(look, count))
+
+
+def _accept(request: PortalRequest, quote: PriceQuote, form: AgreementForm) -> HttpResponse:
+    try:
+        subscription = checkout.accept(
+            quote_id=quote.pk,
+            auto_renew=form.cleaned_data["auto_renew"],
+            at=timezone.now(),
+            by=request.user,
+            circumstances=circumstances(request, CONTROL),
+        )
+    except AlreadySubscribed as refusal:
+        return _to_known(request, refusal)
+    except InsufficientFunds:
+        form.add_error(None, _("Your wallet does not hold enough any more. Nothing was taken."))
+    except DomainError as refusal:
+        form.add_error(None, str(refusal))
+    else:
+        messages.success(request, _("You have subscribed."))
+        return redirect("packages:subscription", subscription.number)
+    return _page(request, _visible(request, quote.code), form)
+
+
+def _top_up(request: PortalRequest, quote: PriceQuote, form: AgreementForm) -> HttpResponse:
+    at = timezone.now()
+    paying = _paying(quote, at, request.POST)
+    if paying is not None and paying.is_valid():
+        try:
+            topup = checkout.top_up_first(
+                quote_id=quote.pk,
+                auto_renew=form.cleaned_data["auto_renew"],
+                gateway=paying.cleaned_data["gateway"],
+                request_key=paying.cleaned_data["request_key"],
+                at=at,
+                by=request.user,
+                circumstances=circumstances(request, CONTROL),
+            )
+        except DomainError as refusal:
+            form.add_error(None, str(refusal))
+        else:
+            return go_and_pay(request, topup)
+    return _page(request, quote, form, paying)
+
+
+def _page(
+    request: PortalRequest,
+    quote: PriceQuote,
+    form: AgreementForm,
+    paying: TopUpForm | None = None,
+) -> HttpResponse:
+    at = timezone.now()
+    look = _look(quote, at)
+    context = {
+        "look": look,
+        "quote": quote,
+        "form": form,
+        "lines": lines(look.begun.quote, with_use=False),
+        **_poll(look, 0),
+    }
+    if look.missing and look.state == "OPEN":
+        try:
+            context["top_up_amount"] = checkout.top_up_amount(quote, at=at)
+            context["paying"] = paying or _paying(quote, at)
+        except topups.WrongCurrency as refusal:
+            context["no_top_up"] = str(refusal)
+    status = 422 if form.errors or (paying is not None and paying.errors) else 200
+    return render(request, "packages/quote.html", context, status=status)
+
+
+def _paying(quote: PriceQuote, at: datetime, sent=None) -> TopUpForm | None:
+    """
+    Return the form that asks how to pay; the amount is what is missing, whatever was sent.
+    """
+    try:
+        limits = topups.limits(quote.customer, at=at)
+    except topups.WrongCurrency:
+        return None
+    if sent is None:
+        return TopUpForm(limits=limits)
+    data = {name: sent.get(name, "") for name in ("gateway", "request_key")}
+    amount = money.plain(checkout.top_up_amount(quote, at=at))
+    return TopUpForm(data | {"amount": amount}, limits=limits)
+
+
+def _look(quote: PriceQuote, at: datetime) -> Look:
+    return Look(
+        quote=quote,
+        begun=checkout.begun(quote, at=at),
+        available=balance(quote.customer, quote.currency).available,
+        missing=checkout.missing(quote),
+        held=queries.held(quote.customer, quote.price_version.package),
+        at=at,
+    )
+
+
+def _poll(look: Look, looks: int) -> dict[str, object]:
+    """
+    Return what _quote_poll.html needs: when to ask again, None for never.
+    """
+    wait = PAUSES[min(looks, len(PAUSES) - 1)] if look.waits else None
+    return {"quote": look.quote, "state": look.state, "wait": wait, "looks": looks}
+
+
+def _visible(request: PortalRequest, code: str) -> PriceQuote:
+    """
+    Return a quote of the customer one acts for; any other is as if it were not there.
+    """
+    mine = PriceQuote.objects.visible_to(request.user).filter(customer=request.customer)
+    related = mine.select_related("customer", "price_version__package", "subscription", "topup")
+    return get_object_or_404(related, code=code)
+
+
+def _to_known(request: PortalRequest, refusal: AlreadySubscribed) -> HttpResponse:
+    messages.info(request, str(refusal))
+    return redirect("packages:subscription", refusal.data["number"])

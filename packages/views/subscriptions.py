@@ -1,0 +1,253 @@
+"""
+What a customer has: all of it, one of it, and the two switches, to cancel and to renew.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.db.models import Q
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_safe
+
+from accounts.http import PortalRequest, customer_required, may_top_up
+from accounts.models import Consent
+from crm_billing.errors import DomainError
+from crm_billing.templatetags.ui import money as shown
+from packages import quotes, subscriptions, wording
+from packages.models import Charge, Subscription, SubscriptionPeriod
+from packages.terms import SEAT
+from packages.views.agreeing import circumstances, clauses
+
+PAGE = 20
+PERIODS = 24
+CONTROL = "portal:subscription"
+States = Subscription.State
+UNPAID = (States.PAST_DUE, States.RESTRICTED, States.SUSPENDED)
+
+
+@dataclass(slots=True)
+class Line:
+    """
+    A subscription as lists and its own page show it. Made of one read with `whole()`.
+    """
+
+    subscription: Subscription
+    quote: quotes.Quote
+
+    @property
+    def price(self) -> str:
+        return wording.per_term(self.quote.each_term, self.quote.terms.interval)
+
+    @property
+    def seats(self) -> int | None:
+        """
+        Return how many seats it has, None when it is not sold by seats.
+        """
+        return self.subscription.seats if self.quote.terms.of_kind(SEAT) else None
+
+    @property
+    def next_day(self) -> str:
+        return wording.shown_day(self.subscription.paid_until, self.subscription.zone)
+
+    @property
+    def last_day(self) -> str:
+        return wording.last_day(self.subscription.paid_until, self.subscription.zone)
+
+    @property
+    def is_unpaid(self) -> bool:
+        return self.subscription.state in UNPAID
+
+    @property
+    def outlook(self) -> str:
+        """
+        Say what happens next, and when.
+        """
+        one = self.subscription
+        told = {"day": self.next_day, "last": self.last_day, "amount": shown(self.quote.each_term)}
+        if one.ended_at is not None:
+            told["day"] = wording.shown_day(one.ended_at, one.zone)
+            return _("Ended on %(day)s") % told
+        if self.is_unpaid:
+            return _("Since %(day)s not paid: %(amount)s") % told
+        if one.auto_renew:
+            return _("Renews on %(day)s for %(amount)s") % told
+        if one.state == States.TRIAL:
+            return _("Trial until %(last)s, then it ends") % told
+        return _("Runs until %(last)s, then it ends") % told
+
+
+@customer_required
+@require_safe
+def subscription_list(request: PortalRequest) -> HttpResponse:
+    """
+    List what the customer has, and below it what has ended.
+    """
+    mine = _mine(request).whole()
+    live = [_line(one) for one in mine.live().order_by("package__position", "pk")]
+    paginator = Paginator(mine.filter(state=States.ENDED).order_by("-ended_at", "-pk"), PAGE)
+    page = paginator.get_page(request.GET.get("page"))
+    context = {
+        "live": live,
+        "ended": [_line(one) for one in page],
+        "newer": _page_url(request, page.number - 1) if page.has_previous() else "",
+        "older": _page_url(request, page.number + 1) if page.has_next() else "",
+    }
+    return render(request, "packages/subscription_list.html", context)
+
+
+@customer_required
+@require_safe
+def subscription_detail(request: PortalRequest, number: str) -> HttpResponse:
+    """
+    Show one subscription: what it is and costs, what was charged, what was agreed to.
+    """
+    line = _line(_one(request, number))
+    subscription = line.subscription
+    charged = Charge.objects.filter(subscription=subscription).select_related("entry")
+    by_period: dict[int, list[Charge]] = {}
+    for charge in charged.order_by("pk"):
+        by_period.setdefault(charge.period_number, []).append(charge)
+    periods = subscription.periods.order_by("-number")[:PERIODS]
+    context = {
+        "line": line,
+        "subscription": subscription,
+        "rows": _rows(line),
+        "periods": [_period(one, line, by_period.get(one.number, [])) for one in periods],
+        "consents": [(one, clauses(one.text)) for one in _consents(subscription)],
+    }
+    return render(request, "packages/subscription.html", context)
+
+
+@may_top_up
+@require_http_methods(["GET", "HEAD", "POST"])
+def cancel(request: PortalRequest, number: str) -> HttpResponse:
+    """
+    Say until when it runs; posted, cancel it.
+    """
+    line = _line(_one(request, number))
+    subscription = line.subscription
+    if request.method != "POST":
+        if not subscription.is_live or subscription.cancelled_at is not None:
+            return redirect("packages:subscription", number)
+        rows = _rows(line)
+        return render(request, "packages/cancel.html", {"line": line, "rows": rows})
+    try:
+        after = subscriptions.cancel(
+            subscription_id=subscription.pk, at=timezone.now(), by=request.user
+        )
+    except DomainError as refusal:
+        messages.warning(request, str(refusal))
+    else:
+        said = (
+            _("Cancelled. It runs until %(day)s; nothing more is charged.")
+            if after.is_live
+            else _("Cancelled. It has ended; nothing more is charged.")
+        )
+        messages.success(request, said % {"day": line.last_day})
+    return redirect("packages:subscription", number)
+
+
+@may_top_up
+@require_http_methods(["GET", "HEAD", "POST"])
+def renew(request: PortalRequest, number: str) -> HttpResponse:
+    """
+    Show what renewing by itself means; posted, agree to it. This takes a cancellation back.
+    """
+    line = _line(_one(request, number))
+    subscription = line.subscription
+    if request.method != "POST":
+        if not subscription.is_live or subscription.auto_renew:
+            return redirect("packages:subscription", number)
+        agreed = clauses(subscriptions.renewal_agreement(subscription))
+        return render(request, "packages/renew.html", {"line": line, "clauses": agreed})
+    try:
+        subscriptions.renew_automatically(
+            subscription_id=subscription.pk,
+            at=timezone.now(),
+            by=request.user,
+            circumstances=circumstances(request, CONTROL),
+        )
+    except DomainError as refusal:
+        messages.warning(request, str(refusal))
+    else:
+        messages.success(request, _("It renews by itself from now on. You can stop it any time."))
+    return redirect("packages:subscription", number)
+
+
+def _mine(request: PortalRequest):
+    return Subscription.objects.visible_to(request.user).filter(customer=request.customer)
+
+
+def _one(request: PortalRequest, number: str) -> Subscription:
+    """
+    Return a subscription of the customer one acts for; any other is as if it were not there.
+    """
+    related = _mine(request).whole().select_related("created_by", "cancelled_by")
+    return get_object_or_404(related, number=number)
+
+
+def _line(subscription: Subscription) -> Line:
+    terms = subscription.price_version.terms
+    return Line(subscription, quotes.price(terms, seats=subscription.seats))
+
+
+def _rows(line: Line) -> list[dict[str, Any]]:
+    one = line.subscription
+    rows: list[dict[str, Any]] = [
+        {"label": _("Number"), "value": one.number, "mono": True, "to_copy": one.number},
+        {"label": _("Package"), "value": one.package.called},
+        {"label": _("Price"), "value": line.price},
+        {
+            "label": _("Price version"),
+            "value": _("no. %(number)s of %(day)s")
+            % {
+                "number": one.price_version.number,
+                "day": wording.shown_day(one.price_version.valid_from, one.zone),
+            },
+        },
+    ]
+    if line.seats is not None:
+        rows.append({"label": _("Seats"), "value": wording.number(line.seats)})
+    rows.append({"label": _("Begun"), "at": one.created_at})
+    if one.created_by:
+        rows.append({"label": _("By"), "value": str(one.created_by)})
+    if one.cancelled_at:
+        rows.append({"label": _("Cancelled"), "at": one.cancelled_at})
+    rows.append({"label": _("Days are counted in"), "value": one.zone})
+    return rows
+
+
+def _period(one: SubscriptionPeriod, line: Line, charged: list[Charge]) -> dict[str, Any]:
+    zone = line.subscription.zone
+    return {
+        "number": one.number,
+        "first_day": wording.shown_day(one.starts_at, zone),
+        "last_day": wording.last_day(one.ends_at, zone),
+        "is_trial": one.is_trial,
+        "seats": one.seats if line.seats is not None else "",
+        "amount": one.amount,
+        "charges": charged,
+    }
+
+
+def _consents(subscription: Subscription) -> list[Consent]:
+    """
+    Return what was agreed to for a subscription, the latest first.
+    """
+    known = Charge.objects.filter(subscription=subscription).values("consent")
+    agreed = Q(pk__in=known) | Q(pk=subscription.consent_id)
+    quote = getattr(subscription, "quote", None)
+    if quote is not None:
+        agreed |= Q(pk=quote.consent_id)
+    return list(Consent.objects.filter(agreed).select_related("given_by").order_by("-pk"))
+
+
+def _page_url(request: HttpRequest, number: int) -> str:
+    query = request.GET.copy()
+    query["page"] = str(number)
+    return f"?{query.urlencode()}"

@@ -1,0 +1,101 @@
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from accounts.models import Consent, Member
+from packages import charges
+from packages.models import Charge
+from tests.factories import cny, fund, member_of, open_customer, owner_of
+from tests.packages.buying import bought, on_sale
+from tests.packages.reading import text
+from tests.packages.shelf import basic, repriced, seats, terms
+from wallet import ledger, spending
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def customer():
+    return fund(open_customer(locale="en"), "200.00", bonus="30.00", at=timezone.now())
+
+
+@pytest.fixture
+def english(customer, client):
+    owner = owner_of(customer)
+    owner.locale = "en"
+    owner.save()
+    client.force_login(owner)
+    return client
+
+
+@pytest.fixture
+def charge(customer):
+    price = on_sale(terms(basic("99.00"), seats(1)))
+    bought(customer, price, seats=3, at=timezone.now(), by=owner_of(customer))
+    return Charge.objects.get()
+
+
+def page_of(charge: Charge) -> str:
+    return f"/charges/{charge.pk}/"
+
+
+class TestChargeDetail:
+    def test_shows_lines_that_recompute_the_amount(self, english, charge):
+        page = text(english.get(page_of(charge)))
+        assert "Basic price" in page and "¥99.00" in page
+        assert "3 seats, of them 1 seats included: 2 seats to pay" in page
+        assert "1 – 10: 2 × ¥25.00 = ¥50.00" in page
+        assert "Sum of the lines ¥149.00" in page
+        assert charges.recompute(charge.lines, charge.currency) == charge.amount
+
+    def test_tells_which_credit_was_used_and_what_was_left(self, english, charge):
+        page = text(english.get(page_of(charge)))
+        assert "Bonus" in page and "¥30.00 taken" in page and "¥119.00 taken" in page
+        assert "Balance afterwards ¥81.00" in page
+
+    def test_tells_who_agreed_to_what_and_when(self, english, charge, customer):
+        page = text(english.get(page_of(charge)))
+        consent = Consent.objects.get()
+        assert consent.text_sha256 in page and str(owner_of(customer)) in page
+        for line in consent.text.splitlines():
+            assert line in page.replace(" :", ":")
+        assert "By You" in page
+
+    def test_tells_package_version_and_period(self, english, charge):
+        page = text(english.get(page_of(charge)))
+        assert "no. 1, valid from 2025-03-01" in page
+        assert charge.subscription.number in page and "Period no. 1:" in page
+
+    def test_stays_as_it_was_when_the_price_changes(self, english, charge):
+        before = text(english.get(page_of(charge))).partition("Sum of the lines")[0]
+        package = charge.price_version.package
+        repriced(package, terms(basic("500.00")), at=timezone.now() + timedelta(seconds=1))
+        assert text(english.get(page_of(charge))).partition("Sum of the lines")[0] == before
+
+    def test_says_when_it_was_undone(self, english, charge):
+        ledger.reverse(entry_id=charge.entry_id, reason="x", occurred_at=timezone.now())
+        assert "This charge was undone later" in text(english.get(page_of(charge)))
+
+    def test_can_be_printed(self, english, charge):
+        assert "data-print" in english.get(page_of(charge)).content.decode()
+
+    def test_is_for_viewers_too_but_not_for_others(self, client, charge, customer):
+        client.force_login(member_of(customer, Member.Role.VIEWER))
+        assert client.get(page_of(charge)).status_code == 200
+        client.force_login(owner_of(open_customer("别家")))
+        assert client.get(page_of(charge)).status_code == 404
+
+    def test_is_led_to_from_its_entry_and_only_from_there(self, english, charge, customer):
+        page = english.get(f"/wallet/activity/{charge.entry_id}/").content.decode()
+        assert page_of(charge) in page and "Why this charge?" in page
+        plain = spending.spend(
+            customer=customer,
+            amount=cny("1.00"),
+            reference="x",
+            description="x",
+            at=timezone.now(),
+        )
+        assert (
+            "Why this charge?" not in english.get(f"/wallet/activity/{plain.pk}/").content.decode()
+        )

@@ -1,0 +1,99 @@
+from decimal import Decimal
+
+import pytest
+from django.utils.translation import override
+from djmoney.money import Money
+
+from packages import charges, explain, quotes
+from packages.models import Charge
+from packages.quotes import Turnover
+from tests.factories import cny, funded_customer
+from tests.packages.buying import bought, on_sale
+from tests.packages.shelf import basic, calls, feature, fee, once, seats, terms
+
+
+def charge_of(*components, seats=1, usage=None, currency="CNY") -> Charge:
+    """
+    Return an unsaved charge of a price, its lines frozen as when it is posted.
+    """
+    quote = quotes.price(terms(*components), seats=seats, usage=usage)
+    return Charge(currency=currency, lines=charges.frozen(quote.lines))
+
+
+def told(charge: Charge) -> dict[str, list[str]]:
+    with override("en"):
+        return {
+            line.label: [f"{step.told} = {step.amount}" for step in line.steps]
+            for line in explain.explain(charge).lines
+        }
+
+
+class TestExplain:
+    def test_walks_the_tiers(self):
+        assert told(charge_of(basic("99.00"), seats(1), seats=14)) == {
+            "Basic price": [],
+            "Seats": ["1 – 10: 10 × ¥25.00 = ¥250.00", "11 +: 3 × ¥20.00 + ¥5.00 = ¥65.00"],
+        }
+
+    def test_says_what_was_included(self):
+        with override("en"):
+            [_basic, line] = explain.explain(charge_of(basic(), seats(3), seats=5)).lines
+        assert (line.quantity, line.included, line.charged) == ("5 seats", "3 seats", "2 seats")
+
+    def test_shows_every_digit_of_a_price_and_the_one_rounding(self):
+        with override("en"):
+            [line] = explain.explain(charge_of(calls(0), usage={"api_calls": 7})).lines
+        assert [step.told for step in line.steps] == ["7 × ¥0.0123"]
+        assert (line.exact, line.amount) == ("¥0.0861", cny("0.09"))
+
+    def test_says_no_rounding_where_there_is_none(self):
+        [line] = explain.explain(charge_of(basic("99.00"))).lines
+        assert line.exact == ""
+
+    def test_tells_shares_of_transactions_and_their_bounds(self):
+        usage = {"collection": [Turnover(cny("100.00"), 3)]}
+        bounded = charge_of(fee(period_least=cny("5.00")), usage=usage)
+        assert told(bounded) == {
+            "Collection fee": ["3 × ¥0.60 = ¥1.80", "least of a term = ¥3.20"],
+        }
+
+    def test_cuts_endless_fractions_and_marks_them(self):
+        charge = charge_of(basic("1.00"))
+        charge.lines[0]["steps"].append(
+            {"bound": True, "units": "1", "unit_price": "1/3", "flat_price": "0"}
+        )
+        assert told(charge)["Basic price"][1] == "least of a term = ¥0.33333333…"
+
+    def test_leaves_out_features_that_cost_nothing(self):
+        assert list(told(charge_of(basic(), feature("0.00"), feature("3.00", code="sso")))) == [
+            "Basic price",
+            "Data exports",
+        ]
+
+    def test_knows_currencies_without_parts(self):
+        line = {
+            **charge_of(basic("5.00")).lines[0],
+            "amount_minor": 500,
+            "steps": [{"units": "1", "unit_price": "500", "flat_price": "0"}],
+        }
+        charge = Charge(currency="JPY", lines=[line])
+        assert explain.explain(charge).total == Money(500, "JPY")
+
+    def test_speaks_the_readers_language(self):
+        with override("zh-hans"):
+            lines = explain.explain(charge_of(basic(), seats(3), seats=5)).lines
+        assert [line.label for line in lines] == ["基础", "席位"]
+        assert lines[1].quantity == "5 个"
+
+    @pytest.mark.django_db
+    def test_comes_to_what_was_charged(self):
+        price = on_sale(terms(basic("99.00"), seats(1), once("500.00"), calls(), feature("12.34")))
+        bought(funded_customer("2000.00"), price, seats=14)
+        charge = Charge.objects.get()
+        explained = explain.explain(charge)
+        assert (
+            explained.total
+            == charge.amount
+            == sum((line.amount for line in explained.lines), cny(0))
+        )
+        assert Decimal(explained.total.amount) == Decimal("926.34")
