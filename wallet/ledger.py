@@ -21,7 +21,7 @@ from crm_billing.errors import DomainError
 from crm_billing.money import from_minor, to_minor
 from crm_billing.templatetags.ui import money as shown
 from crm_billing.transactions import money_transaction, retried
-from wallet.models import JournalEntry, Lot, LotUse, Posting
+from wallet.models import JournalEntry, Lot, LotUse, Posting, Receipt
 
 
 class InsufficientFunds(DomainError):
@@ -188,7 +188,8 @@ def reverse(
     Undo an entry by its mirror image, and give back or take back the very same lots.
 
     Lots that expired meanwhile live on for the days their policy gives. Reversing twice for the
-    same reason returns the first reversal and prolongs nothing.
+    same reason returns the first reversal and prolongs nothing. The receipt of a top-up is void
+    from then on: what it proves is true no more.
 
     raises ReferenceReused: it was reversed before, for another reason.
     raises NotReversible: the entry is itself a reversal.
@@ -227,6 +228,9 @@ def reverse(
     )
     if not repeated:
         _prolong_expired(original, occurred_at)
+        Receipt.objects.filter(topup__entry=original, state=Receipt.State.ISSUED).update(
+            state=Receipt.State.VOIDED
+        )
     return entry
 
 

@@ -6,7 +6,7 @@ from django.db import Error, connection, transaction
 
 from tests.factories import open_customer
 from tests.wallet.topup_setting import cny, deliver, now, submitted
-from wallet import facts, payments, topups
+from wallet import facts, ledger, payments, spending, topups
 from wallet.models import Receipt, ReceiptSeries
 
 pytestmark = pytest.mark.django_db
@@ -23,6 +23,37 @@ def paid(fake_gateway, customer=None, amount="100.00", *, at=None, **fields) -> 
     fake_gateway.pay(topup.number, late=True)
     payments.ask(attempt_id=topup.attempts.get().pk, at=at)
     return Receipt.objects.get(topup=topup)
+
+
+class TestAReversedTopUp:
+    def test_has_a_void_receipt_from_the_same_moment(self, fake_gateway):
+        receipt, other = paid(fake_gateway), paid(fake_gateway)
+        for _ in range(2):
+            ledger.reverse(
+                entry_id=receipt.topup.entry_id, reason="Charged back", occurred_at=now()
+            )
+        receipt.refresh_from_db()
+        other.refresh_from_db()
+        assert (receipt.state, other.state) == ("VOIDED", "ISSUED")
+
+    def test_keeps_its_receipt_when_it_cannot_be_reversed(self, fake_gateway):
+        receipt = paid(fake_gateway)
+        spending.spend(
+            customer=receipt.customer, amount=cny("1.00"), reference="1", description="x", at=now()
+        )
+        with pytest.raises(ledger.InsufficientFunds):
+            ledger.reverse(entry_id=receipt.topup.entry_id, reason="x", occurred_at=now())
+        receipt.refresh_from_db()
+        assert receipt.state == "ISSUED"
+
+    def test_keeps_its_receipt_when_something_bought_with_it_is_reversed(self, fake_gateway):
+        receipt = paid(fake_gateway)
+        spent = spending.spend(
+            customer=receipt.customer, amount=cny("1.00"), reference="1", description="x", at=now()
+        )
+        ledger.reverse(entry_id=spent.pk, reason="x", occurred_at=now())
+        receipt.refresh_from_db()
+        assert receipt.state == "ISSUED"
 
 
 class TestIssue:
