@@ -68,7 +68,7 @@ class MeterForm(DressedForm, forms.Form):
 
 def retire(request: StaffRequest, meter: Meter, cleaned: dict) -> str:
     meters.retire(meter_id=meter.pk, at=timezone.now(), by=request.user)
-    return _("The meter is retired.")
+    return _("The meter takes no more events.")
 
 
 def events_table(title: str, events: list[UsageEvent]) -> Table:
@@ -124,7 +124,7 @@ class MeterAdmin(ReadOnlyAdmin):
     commands = [
         Command(
             name="retire",
-            label=gettext_lazy("Retire"),
+            label=gettext_lazy("Stop counting"),
             permission=MANAGE,
             run=retire,
             text=gettext_lazy(
@@ -143,7 +143,7 @@ class MeterAdmin(ReadOnlyAdmin):
     def title(self, meter: Meter):
         return meter.called
 
-    @display(description=gettext_lazy("retired"), ordering="retired_at")
+    @display(description=gettext_lazy("Stopped"), ordering="retired_at")
     def until(self, meter: Meter):
         return stamp(meter.retired_at)
 
@@ -158,11 +158,11 @@ class MeterAdmin(ReadOnlyAdmin):
                     (_("Chinese unit"), meter.unit),
                     (_("English unit"), meter.unit_en),
                     (_("What counts"), meter.get_aggregation_display()),
-                    (_("Transactions with a value"), _("yes") if meter.carries_value else _("no")),
-                    (_("Made"), stamp(meter.created_at)),
+                    (_("Transactions with a value"), _("Yes") if meter.carries_value else _("No")),
+                    (_("Begun"), stamp(meter.created_at)),
                     (_("Made by"), link(meter.created_by)),
-                    (_("Retired"), stamp(meter.retired_at)),
-                    (_("Retired by"), link(meter.retired_by)),
+                    (_("Stopped"), stamp(meter.retired_at)),
+                    (_("Stopped by"), link(meter.retired_by)),
                 ],
             ),
             _used_by(meter),

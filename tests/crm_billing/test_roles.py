@@ -5,7 +5,9 @@ from django.db import connection, transaction
 from django.db.utils import ProgrammingError
 
 from crm_billing.embedded import place
+from packages.models import UsageHour
 from tests.factories import NOON, cny, fund, open_customer
+from tests.packages import metering
 from wallet import holds, ledger, queries, seal, spending
 
 pytestmark = pytest.mark.django_db
@@ -46,6 +48,15 @@ class TestApp:
 
         assert queries.balance(customer).available == cny("95.00")
 
+    def test_takes_in_usage_and_its_corrections(self):
+        metering.meter()
+        customer, wrong = open_customer(), metering.event(5)
+        with acting_as("crm_app"):
+            metering.recorded(customer, wrong, metering.correction(wrong, -2))
+            metering.recorded(customer, metering.correction(wrong, -1))
+
+        assert UsageHour.objects.get().total == 2
+
     @pytest.mark.parametrize(
         "statement",
         [
@@ -59,6 +70,9 @@ class TestApp:
             "DELETE FROM wallet_journalentry",
             "TRUNCATE wallet_posting CASCADE",
             "UPDATE wallet_sealblock SET sha256 = ''",
+            "DELETE FROM packages_usageevent",
+            "UPDATE packages_usageevent SET quantity = 0",
+            "INSERT INTO packages_usagehour (events) VALUES (1)",
             "DELETE FROM accounts_customerevent",
             "DELETE FROM django_migrations",
             "CREATE TABLE mine ()",
