@@ -3,13 +3,13 @@ Telling customers before and after their money moves. What was told is kept word
 renewal is charged only when its notice has been out long enough.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import structlog
 from django.conf import settings
-from django.db.models import Exists, F, OuterRef, QuerySet
+from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import override
@@ -23,8 +23,8 @@ from crm_billing.money import from_minor, to_minor
 from crm_billing.templatetags.ui import money
 from crm_billing.transactions import money_transaction
 from packages import dunning, mails, wording
-from packages.models import Notice, Subscription, SubscriptionPeriod
-from packages.prices import Prices
+from packages.models import Notice, Subscription, SubscriptionChange, SubscriptionPeriod
+from packages.prices import EachTerm, Prices
 from packages.wording import NOTICE_DAYS
 from wallet import queries
 
@@ -130,7 +130,12 @@ def send(*, notice_id: int, at: datetime) -> None:
 
 
 def _announce_renewals(at: datetime) -> int:
+    changed_since = SubscriptionChange.objects.filter(
+        Q(made_at__gt=OuterRef("created_at")) | Q(revoked_at__gt=OuterRef("created_at")),
+        subscription=OuterRef("subscription"),
+    )
     told = Notice.objects.filter(
+        ~Exists(changed_since),
         subscription=OuterRef("pk"),
         kind=Notice.Kind.RENEWAL,
         period_number=OuterRef("period_number") + 1,
@@ -150,24 +155,35 @@ def _announce_renewals(at: datetime) -> int:
     prices = Prices()
     count = 0
     for batch in _batches(coming):
-        lacking = _lacking(batch, prices)
+        terms = prices.next_terms(batch)
+        lacking = _lacking(batch, terms)
+        before = _told_before(batch)
         count += write(
             [
                 Told(
                     subscription=one,
                     kind=Notice.Kind.RENEWAL,
                     period_number=one.period_number + 1,
-                    step=0,
-                    amount=prices.each_term(one.price_version_id, one.seats).amount,
+                    step=before.get((one.pk, one.period_number + 1), 0),
+                    amount=terms[one.pk].amount,
                     due_at=max(one.paid_until, at + NOTICE_AGE),
                     lacking=lacking.get(one.pk),
                 )
                 for one in batch
-                if prices.each_term(one.price_version_id, one.seats).amount.amount
+                if terms[one.pk].amount.amount
             ],
             at=at,
         )
     return count
+
+
+def _told_before(batch: Collection[Subscription]) -> dict[tuple[int, int], int]:
+    """
+    Return how often renewals have been announced: (subscription, period) -> times.
+    """
+    rows = Notice.objects.filter(subscription__in=batch, kind=Notice.Kind.RENEWAL)
+    counted = rows.values_list("subscription_id", "period_number").annotate(Count("pk"))
+    return {(subscription_id, number): times for subscription_id, number, times in counted}
 
 
 def _warn_of_ends(at: datetime) -> int:
@@ -218,7 +234,8 @@ def _warn_of_low_balances(at: datetime) -> int:
     prices = Prices()
     count = 0
     for batch in _batches(renewing):
-        lacking = _lacking(batch, prices)
+        terms = prices.next_terms(batch)
+        lacking = _lacking(batch, terms)
         count += write(
             [
                 Told(
@@ -230,7 +247,7 @@ def _warn_of_low_balances(at: datetime) -> int:
                         for days in LOW_BALANCE_DAYS
                         if one.next_try_at - timedelta(days=days) <= at
                     ),
-                    amount=prices.each_term(one.price_version_id, one.seats).amount,
+                    amount=terms[one.pk].amount,
                     due_at=one.next_try_at,
                     lacking=lacking[one.pk],
                 )
@@ -242,7 +259,7 @@ def _warn_of_low_balances(at: datetime) -> int:
     return count
 
 
-def _lacking(batch: Collection[Subscription], prices: Prices) -> dict[int, Money]:
+def _lacking(batch: Collection[Subscription], terms: Mapping[int, EachTerm]) -> dict[int, Money]:
     """
     Return what wallets lack for these renewals together: subscription -> what is missing by then.
     """
@@ -253,7 +270,7 @@ def _lacking(batch: Collection[Subscription], prices: Prices) -> dict[int, Money
     lacking = {}
     for one in batch:
         wallet = one.customer_id, one.currency
-        wanted = to_minor(prices.each_term(one.price_version_id, one.seats).amount)
+        wanted = to_minor(terms[one.pk].amount)
         free[wallet] = free.get(wallet, 0) - wanted
         if wanted and free[wallet] < 0:
             lacking[one.pk] = from_minor(-free[wallet], one.currency)
@@ -322,9 +339,7 @@ def _said(told: Told) -> tuple[str, str]:
         case Notice.Kind.RENEWAL:
             subject = _("%(package)s renews on %(day)s for %(amount)s") % facts
             parts = [
-                _(
-                    "On %(day)s we take %(amount)s from your wallet for a new term of %(package)s."
-                )
+                _("On %(day)s we take %(amount)s from your wallet for a new term of %(package)s.")
                 % facts,
                 _("Your balance lacks %(lacking)s for it. Top up before then: %(top_up)s") % facts
                 if told.lacking

@@ -3,12 +3,13 @@ What renewals cost, worked out once for each price version and number of seats.
 """
 
 import json
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from djmoney.money import Money
 
 from packages import charges, quotes
-from packages.models import PriceVersion
+from packages.models import PriceVersion, Subscription, SubscriptionChange
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +20,6 @@ class EachTerm:
 
     amount: Money
     lines: str
-    interval: str
 
 
 class Prices:
@@ -37,6 +37,19 @@ class Prices:
             known = self._each[price_version_id, seats] = self._work_out(price_version_id, seats)
         return known
 
+    def next_terms(self, subscriptions: Collection[Subscription]) -> dict[int, EachTerm]:
+        """
+        Return what the next term of each costs, with the changes scheduled for it.
+        """
+        versions = {one.pk: one.price_version_id for one in subscriptions}
+        seats = {one.pk: one.seats for one in subscriptions}
+        for change in SubscriptionChange.objects.scheduled().filter(subscription__in=versions):
+            if change.to_version_id is not None:
+                versions[change.subscription_id] = change.to_version_id
+            if change.to_seats is not None:
+                seats[change.subscription_id] = change.to_seats
+        return {id: self.each_term(versions[id], seats[id]) for id in versions}
+
     def _work_out(self, price_version_id: int, seats: int) -> EachTerm:
         version = self._terms.get(price_version_id)
         if version is None:
@@ -47,5 +60,4 @@ class Prices:
         return EachTerm(
             amount=quote.each_term,
             lines=json.dumps(charges.frozen(again), ensure_ascii=False),
-            interval=version.interval,
         )

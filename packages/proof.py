@@ -28,7 +28,7 @@ books.promise(
     SELECT p.id FROM packages_subscriptionperiod AS p
     LEFT JOIN (
         SELECT subscription_id, period_number, count(*) AS times, sum(amount_minor) AS total
-        FROM packages_charge WHERE kind IN ('FIRST', 'RENEWAL')
+        FROM packages_charge WHERE kind IN ('FIRST', 'RENEWAL', 'TERM')
         GROUP BY subscription_id, period_number
     ) AS c ON c.subscription_id = p.subscription_id AND c.period_number = p.number
     WHERE p.amount_minor <> coalesce(c.total, 0) OR coalesce(c.times, 0) > 1

@@ -59,13 +59,16 @@ class RenewalReport:
 
 class Row(NamedTuple):
     """
-    A due subscription, as the sweep reads it.
+    A due subscription, as the sweep reads it, with the price and the seats of its next term.
     """
 
     id: int
     customer_id: int
     customer_status: str
     price_version_id: int
+    package_id: int
+    interval: str
+    is_new_term: bool
     currency: str
     seats: int
     auto_renew: bool
@@ -82,6 +85,15 @@ class Row(NamedTuple):
     @property
     def next_number(self) -> int:
         return self.period_number + 1
+
+    @property
+    def anchor(self) -> tuple[date, int]:
+        """
+        Return the day the next term is counted from, and the number of the period begun on it.
+        """
+        if self.is_new_term:
+            return periods.day_in(self.paid_until, self.zone), self.next_number
+        return self.anchor_on, self.anchor_number
 
 
 @dataclass(slots=True)
@@ -335,13 +347,23 @@ def _read(ids: Collection[int]) -> list[Row]:
         cursor.execute(
             """
             SELECT
-                s.id, s.customer_id, c.status, s.price_version_id, s.currency, s.seats,
+                s.id, s.customer_id, c.status, v.id, v.package_id, v.interval,
+                v.interval <> was.interval, s.currency, coalesce(counted.to_seats, s.seats),
                 s.auto_renew, s.consent_id, s.zone, s.anchor_on, s.anchor_number,
                 s.period_number, s.paid_until, s.past_due_at, s.next_try_at,
                 CASE WHEN c.locale LIKE 'en%%' THEN p.name_en ELSE p.name END
             FROM packages_subscription AS s
             INNER JOIN accounts_customer AS c ON c.id = s.customer_id
-            INNER JOIN packages_package AS p ON p.id = s.package_id
+            LEFT JOIN packages_subscriptionchange AS priced
+                ON priced.subscription_id = s.id AND priced.to_version_id IS NOT NULL
+                    AND priced.applied_at IS NULL AND priced.revoked_at IS NULL
+            LEFT JOIN packages_subscriptionchange AS counted
+                ON counted.subscription_id = s.id AND counted.to_seats IS NOT NULL
+                    AND counted.applied_at IS NULL AND counted.revoked_at IS NULL
+            INNER JOIN packages_priceversion AS was ON was.id = s.price_version_id
+            INNER JOIN packages_priceversion AS v
+                ON v.id = coalesce(priced.to_version_id, s.price_version_id)
+            INNER JOIN packages_package AS p ON p.id = v.package_id
             WHERE s.id = ANY (%s)
             ORDER BY s.next_try_at, s.id
             """,
@@ -355,7 +377,7 @@ def _decide(rows: list[Row], prices: Prices, at: datetime) -> Decided:
     Sort what is due by what is to be done with it. Reads only.
     """
     decided = Decided(paid=[], ended=[], lacking=[], waiting=[])
-    announced = _announced([row for row in rows if row.auto_renew], at)
+    announced = _announced([row for row in rows if row.auto_renew])
     free = _free(rows)
     for row in rows:
         if not row.auto_renew:
@@ -368,8 +390,8 @@ def _decide(rows: list[Row], prices: Prices, at: datetime) -> Decided:
         elif not wanted:
             decided.paid.append((row, price, None))
         else:
-            notice_id, told_minor, good_from = announced.get(row.id, (None, 0, None))
-            if good_from is None or told_minor < wanted or good_from > at:
+            notice_id, good_from = _best(announced.get(row.id, []), wanted)
+            if good_from is None or good_from > at:
                 decided.waiting.append((row, good_from or at + PAUSE))
             elif free.get((row.customer_id, row.currency), 0) < wanted:
                 decided.lacking.append((row, price))
@@ -379,19 +401,31 @@ def _decide(rows: list[Row], prices: Prices, at: datetime) -> Decided:
     return decided
 
 
-def _announced(rows: Collection[Row], at: datetime) -> dict[int, tuple[int, int, datetime | None]]:
+def _announced(rows: Collection[Row]) -> dict[int, list[tuple[int, int, datetime | None]]]:
     """
-    Return the notices of the coming periods: subscription -> id, amount, when it is old enough.
+    Return the notices of the coming periods: subscription -> id, amount, when each is old enough.
     """
     wanted = {row.id: row.next_number for row in rows}
     known = Notice.objects.filter(
         subscription__in=wanted, kind=Notice.Kind.RENEWAL, dropped_at=None
     ).values_list("subscription_id", "period_number", "pk", "amount_minor", "sent_at")
-    return {
-        subscription_id: (pk, amount, sent_at and sent_at + NOTICE_AGE)
-        for subscription_id, number, pk, amount, sent_at in known
-        if number == wanted[subscription_id]
-    }
+    found: dict[int, list[tuple[int, int, datetime | None]]] = {}
+    for subscription_id, number, pk, amount, sent_at in known.order_by("pk"):
+        if number == wanted[subscription_id]:
+            good_from = sent_at and sent_at + NOTICE_AGE
+            found.setdefault(subscription_id, []).append((pk, amount, good_from))
+    return found
+
+
+def _best(
+    told: list[tuple[int, int, datetime | None]], wanted: int
+) -> tuple[int | None, datetime | None]:
+    """
+    Return the notice that covers an amount soonest, and from when on it does.
+    """
+    good = [(good_from, pk) for pk, minor, good_from in told if good_from and minor >= wanted]
+    good_from, notice_id = min(good, default=(None, None))
+    return notice_id, good_from
 
 
 def _free(rows: Collection[Row]) -> dict[tuple[int, str], int]:
@@ -421,11 +455,11 @@ def _write(decided: Decided, at: datetime) -> None:
 
 def _extend(paid: list[tuple[Row, EachTerm, int | None]], at: datetime) -> None:
     """
-    Charge and extend, all in five statements.
+    Charge and extend, all in six statements.
     """
     if not paid:
         return
-    ends = [_next_end(row, price.interval) for row, price, _notice in paid]
+    ends = [_next_end(row) for row, _price, _notice in paid]
     charged = [
         (row, price, notice_id, ends_at)
         for (row, price, notice_id), ends_at in zip(paid, ends, strict=True)
@@ -457,9 +491,9 @@ def _extend(paid: list[tuple[Row, EachTerm, int | None]], at: datetime) -> None:
                 (subscription_id, number, previous_number, starts_at, ends_at, price_version_id,
                  seats, is_trial, amount_minor, created_at)
             SELECT s.id, s.period_number + 1, s.period_number, s.paid_until, u.ends_at,
-                s.price_version_id, s.seats, false, u.amount_minor, %s
-            FROM unnest(%s::bigint[], %s::timestamptz[], %s::bigint[])
-                AS u (id, ends_at, amount_minor)
+                u.price_version_id, u.seats, false, u.amount_minor, %s
+            FROM unnest(%s::bigint[], %s::timestamptz[], %s::bigint[], %s::bigint[], %s::integer[])
+                AS u (id, ends_at, amount_minor, price_version_id, seats)
             INNER JOIN packages_subscription AS s ON s.id = u.id
             """,
             [
@@ -467,21 +501,44 @@ def _extend(paid: list[tuple[Row, EachTerm, int | None]], at: datetime) -> None:
                 [row.id for row, _price, _notice in paid],
                 ends,
                 [to_minor(price.amount) for _row, price, _notice in paid],
+                [row.price_version_id for row, _price, _notice in paid],
+                [row.seats for row, _price, _notice in paid],
             ],
         )
         cursor.execute(
             """
             UPDATE packages_subscription AS s SET
+                price_version_id = u.price_version_id,
+                package_id = u.package_id,
+                seats = u.seats,
+                anchor_on = u.anchor_on,
+                anchor_number = u.anchor_number,
                 period_number = s.period_number + 1,
                 paid_until = u.ends_at,
                 next_try_at = u.ends_at,
                 state = 'ACTIVE',
                 past_due_at = NULL,
                 failures = 0
-            FROM unnest(%s::bigint[], %s::timestamptz[]) AS u (id, ends_at)
+            FROM unnest(
+                %s::bigint[], %s::timestamptz[], %s::bigint[], %s::bigint[], %s::integer[],
+                %s::date[], %s::integer[]
+            ) AS u (id, ends_at, price_version_id, package_id, seats, anchor_on, anchor_number)
             WHERE s.id = u.id
             """,
-            [[row.id for row, _price, _notice in paid], ends],
+            [
+                [row.id for row, _price, _notice in paid],
+                ends,
+                [row.price_version_id for row, _price, _notice in paid],
+                [row.package_id for row, _price, _notice in paid],
+                [row.seats for row, _price, _notice in paid],
+                [row.anchor[0] for row, _price, _notice in paid],
+                [row.anchor[1] for row, _price, _notice in paid],
+            ],
+        )
+        cursor.execute(
+            "UPDATE packages_subscriptionchange SET applied_at = %s"
+            " WHERE subscription_id = ANY (%s) AND applied_at IS NULL AND revoked_at IS NULL",
+            [at, [row.id for row, _price, _notice in paid]],
         )
     _explain(charged, [entry.pk for entry in posted], at)
 
@@ -493,6 +550,8 @@ def _explain(
 ) -> None:
     if not charged:
         return
+    different = dict.fromkeys(price.lines for _row, price, *_rest in charged)
+    lines = {text: place for place, text in enumerate(different, start=1)}
     with connection.cursor() as cursor:
         cursor.execute(
             """
@@ -501,18 +560,19 @@ def _explain(
                  consent_id, notice_id, currency, amount_minor, lines, charged_at)
             SELECT s.customer_id, 'RENEWAL', s.id, s.period_number, s.price_version_id,
                 u.entry_id, s.consent_id, u.notice_id, s.currency, u.amount_minor,
-                u.lines::jsonb, %s
-            FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::text[])
-                AS u (id, entry_id, notice_id, amount_minor, lines)
+                (%s::jsonb[])[u.place], %s
+            FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::integer[])
+                AS u (id, entry_id, notice_id, amount_minor, place)
             INNER JOIN packages_subscription AS s ON s.id = u.id
             """,
             [
+                list(lines),
                 at,
                 [row.id for row, *_rest in charged],
                 entry_ids,
                 [notice_id for _row, _price, notice_id, _ends in charged],
                 [to_minor(price.amount) for _row, price, *_rest in charged],
-                [price.lines for _row, price, *_rest in charged],
+                [lines[price.lines] for _row, price, *_rest in charged],
             ],
         )
     outbox.put_many(
@@ -609,8 +669,9 @@ def _step_down(since: dict[int, datetime], standings: dict[int, dunning.Standing
                 )
 
 
-def _next_end(row: Row, interval: str) -> datetime:
-    return _boundary(row.anchor_on, interval, row.next_number - row.anchor_number + 1, row.zone)
+def _next_end(row: Row) -> datetime:
+    anchor_on, anchor_number = row.anchor
+    return _boundary(anchor_on, row.interval, row.next_number - anchor_number + 1, row.zone)
 
 
 @lru_cache(maxsize=10_000)

@@ -3,9 +3,10 @@ Commands about what customers have bought. Whatever is shown before is what is p
 """
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 import structlog
+from django.db.models import Q
 from django.utils.translation import gettext as _
 from djmoney.money import Money
 
@@ -17,14 +18,16 @@ from accounts.queries import role_in
 from crm_billing.errors import DomainError
 from crm_billing.money import to_minor
 from crm_billing.transactions import money_transaction
-from packages import charges, periods, queries, quotes, wording
+from packages import changes, charges, periods, queries, quotes, wording
 from packages.catalogue import NotOnSale
+from packages.changes import Planned
 from packages.models import (
     Charge,
     Package,
     PriceQuote,
     PriceVersion,
     Subscription,
+    SubscriptionChange,
     SubscriptionPeriod,
 )
 from packages.models.subscriptions import MOST_SEATS
@@ -34,6 +37,7 @@ from wallet import numbers, spending
 log = structlog.get_logger(__name__)
 
 CANCEL = "packages.cancel_subscription"
+HONOURED_FOR = timedelta(minutes=30)  # a change as it was shown
 
 
 class AlreadySubscribed(DomainError):
@@ -58,6 +62,14 @@ class SubscriptionEnded(DomainError):
     """
 
     code = "subscription_ended"
+
+
+class ChangeStale(DomainError):
+    """
+    What was shown does not hold any more.
+    """
+
+    code = "change_stale"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -285,6 +297,82 @@ def require_new(customer: Customer, package: Package) -> None:
         raise AlreadySubscribed(_("You have this package already."), number=held.number)
 
 
+@money_transaction
+def change(
+    *,
+    subscription_id: int,
+    price_version: PriceVersion | None = None,
+    seats: int | None = None,
+    at: datetime,
+    by: User | None = None,
+    quoted_at: datetime | None = None,
+    circumstances: Circumstances | None = None,
+) -> SubscriptionChange:
+    """
+    Give a subscription another price, of its package or another, or another number of seats.
+
+    What costs more holds at once and takes its share of the term from the wallet; what costs less
+    waits for the next term and can be revoked until then. See `changes.plan`.
+
+    quoted_at: when `changes.plan` was shown, at most HONOURED_FOR ago; the same is taken now.
+    raises NotAllowed, CustomerFrozen, CustomerClosed, NotOnSale, BadSeats, AlreadySubscribed,
+    InsufficientFunds: as `subscribe`.
+    raises SubscriptionEnded: it is over.
+    raises NothingChanges, NotNow: as `changes.plan`.
+    raises ChangeStale: it was shown too long ago, or something has changed since.
+    """
+    subscription = lock(subscription_id)
+    _require_right(by, subscription.customer_id)
+    customers.require_active(subscription.customer)
+    _require_live(subscription)
+    shown_at = quoted_at or at
+    _require_fresh(subscription, shown_at, at)
+    version = _wanted(subscription, price_version, shown_at)
+    wanted_seats = subscription.seats if seats is None else seats
+    _require_seats(version.terms, wanted_seats)
+    planned = changes.plan(subscription, version=version, seats=wanted_seats, at=shown_at)
+    consent = consents.record(
+        customer=subscription.customer,
+        purpose=Consent.Purpose.CHANGE,
+        text=wording.change_agreement(planned, subscription),
+        version=version.terms_version,
+        at=at,
+        by=by,
+        circumstances=circumstances,
+    )
+    made = _write_down(subscription, planned, consent, at, by)
+    if planned.at_once:
+        _apply(subscription, planned, made, at, by)
+    log.info(
+        "subscription.changed",
+        number=subscription.number,
+        at_once=planned.at_once,
+        due_minor=to_minor(planned.due),
+        by=by and by.pk,
+    )
+    return made
+
+
+@money_transaction
+def revoke_change(*, change_id: int, at: datetime, by: User | None = None) -> SubscriptionChange:
+    """
+    Take back what was to happen when the term ends. Revoking again changes nothing.
+
+    raises NotAllowed: `by` may not spend for the customer.
+    raises ChangeStale: it is in force already.
+    """
+    made = SubscriptionChange.objects.get(pk=change_id)
+    subscription = lock(made.subscription_id)
+    _require_right(by, subscription.customer_id)
+    made.refresh_from_db()
+    if made.applied_at is not None:
+        raise ChangeStale(_("This change is in force already."))
+    if made.revoked_at is None:
+        made.revoked_at = at
+        made.save(update_fields=["revoked_at"])
+    return made
+
+
 def lock(subscription_id: int) -> Subscription:
     """
     Lock a subscription, its customer first, until the transaction ends.
@@ -324,6 +412,7 @@ def _begin(
         auto_renew=auto_renew,
         consent=consent if auto_renew else None,
         had_trial=begun.has_trial,
+        trial_of=version.package if begun.has_trial else None,
         zone=begun.zone,
         anchor_on=begun.anchor_on,
         anchor_number=2 if begun.has_trial else 1,
@@ -380,6 +469,137 @@ def _charge_first(
         lines=charges.frozen([line for line in begun.quote.lines if not line.is_use]),
         charged_at=at,
         charged_by=by,
+    )
+
+
+def _wanted(
+    subscription: Subscription, price_version: PriceVersion | None, at: datetime
+) -> PriceVersion:
+    """
+    Return the price a subscription is to have, whole.
+
+    raises NotOnSale, AlreadySubscribed: as `change`.
+    """
+    if price_version is None or price_version.pk == subscription.price_version_id:
+        return PriceVersion.objects.whole().get(pk=subscription.price_version_id)
+    version = PriceVersion.objects.whole().get(pk=price_version.pk)
+    if not is_offered(version, subscription.customer, at):
+        raise NotOnSale(_("This price is not offered any more. Choose again."))
+    if version.interval == NO_TERM or version.package.kind != subscription.package.kind:
+        raise NotOnSale(_("This is bought once, not subscribed to."))
+    if version.package_id != subscription.package_id:
+        require_new(subscription.customer, version.package)
+    return version
+
+
+def _require_fresh(subscription: Subscription, shown_at: datetime, at: datetime) -> None:
+    """
+    Refuse to post what was shown when the subscription was another.
+    """
+    changed = subscription.changes.filter(made_at__gt=shown_at).exists()
+    begun = subscription.periods.filter(
+        number=subscription.period_number, created_at__gt=shown_at
+    ).exists()
+    if changed or begun or not at - HONOURED_FOR <= shown_at <= at:
+        raise ChangeStale(_("This was shown too long ago. Please look at it once more."))
+
+
+def _write_down(
+    subscription: Subscription,
+    planned: Planned,
+    consent: Consent,
+    at: datetime,
+    by: User | None,
+) -> SubscriptionChange:
+    """
+    Keep a change; it replaces what was scheduled of the same sort.
+    """
+    other_price = planned.version.pk != subscription.price_version_id
+    other_seats = planned.seats != subscription.seats
+    same_sort = Q(to_version__isnull=False) if other_price else Q(pk=None)
+    if other_seats:
+        same_sort |= Q(to_seats__isnull=False)
+    subscription.changes.scheduled().filter(same_sort).update(revoked_at=at)
+    return SubscriptionChange.objects.create(
+        subscription=subscription,
+        from_version_id=subscription.price_version_id,
+        from_seats=subscription.seats,
+        to_version=planned.version if other_price else None,
+        to_seats=planned.seats if other_seats else None,
+        consent=consent,
+        made_at=at,
+        made_by=by,
+        applied_at=at if planned.at_once else None,
+    )
+
+
+def _apply(
+    subscription: Subscription,
+    planned: Planned,
+    made: SubscriptionChange,
+    at: datetime,
+    by: User | None,
+) -> None:
+    if planned.new_term:
+        _begin_new_term(subscription, planned, at)
+    subscription.price_version, subscription.package = planned.version, planned.version.package
+    subscription.seats = planned.seats
+    subscription.save()
+    if not planned.due.amount:
+        return
+    [entry] = spending.spend_many(
+        [
+            spending.Spend(
+                customer_id=subscription.customer_id,
+                amount=planned.due,
+                reference=f"change:{made.pk}",
+                description=wording.described(
+                    subscription, starts_at=max(planned.starts_at, at), ends_at=planned.ends_at
+                ),
+                by=by,
+            )
+        ],
+        at=at,
+    )
+    Charge.objects.create(
+        customer_id=subscription.customer_id,
+        kind=Charge.Kind.TERM if planned.new_term else Charge.Kind.CHANGE,
+        subscription=subscription,
+        period_number=subscription.period_number,
+        price_version=planned.version,
+        entry=entry,
+        consent_id=made.consent_id,
+        currency=subscription.currency,
+        amount_minor=to_minor(planned.due),
+        lines=changes.frozen(planned.parts),
+        charged_at=at,
+        charged_by=by,
+    )
+
+
+def _begin_new_term(subscription: Subscription, planned: Planned, at: datetime) -> None:
+    """
+    Cut the running term short and let another one follow from a new anchor.
+    """
+    subscription.periods.filter(number=subscription.period_number).update(
+        ends_at=planned.starts_at, cut_at=at
+    )
+    subscription.period_number += 1
+    subscription.anchor_on, subscription.anchor_number = (
+        planned.anchor_on,
+        subscription.period_number,
+    )
+    subscription.paid_until = subscription.next_try_at = planned.ends_at
+    SubscriptionPeriod.objects.create(
+        subscription=subscription,
+        number=subscription.period_number,
+        previous_number=subscription.period_number - 1,
+        starts_at=planned.starts_at,
+        ends_at=planned.ends_at,
+        price_version=planned.version,
+        seats=planned.seats,
+        amount_minor=to_minor(planned.due),
+        created_at=at,
     )
 
 

@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from djmoney.money import Money
 
 from crm_billing.templatetags.ui import money
+from packages.changes import Planned
 from packages.models import Subscription
 from packages.periods import day_in
 from packages.quotes import Bound, Line, Quote, Share
@@ -222,6 +223,34 @@ def agreement(
         lines.append(_("It does not renew: it ends with what is paid."))
     rules = charging(quote.terms, zone=zone)
     return "\n".join([*lines, *(f"{rule.title}: {rule.text}" for rule in rules)])
+
+
+def change_agreement(planned: Planned, subscription: Subscription) -> str:
+    """
+    Return, line by line, what a customer agrees to by changing a subscription.
+    """
+    zone = subscription.zone
+    lines = [planned.version.package.called]
+    if planned.version.terms.of_kind(SEAT):
+        lines.append(f"{_('Seats')}: {number(planned.seats)}")
+    if not planned.at_once:
+        lines.append(
+            _("From %(day)s on; until then all stays as it is.")
+            % {"day": shown_day(planned.effective_at, zone)}
+        )
+    elif planned.due.amount:
+        lines.append(
+            _("At once; %(amount)s is taken from the wallet now.") % {"amount": money(planned.due)}
+        )
+    else:
+        lines.append(_("At once; nothing is taken now."))
+    each = per_term(planned.each_term, planned.version.interval)
+    lines.append(
+        _("It renews by itself for %(each)s until I stop it.") % {"each": each}
+        if subscription.auto_renew
+        else _("It does not renew: it ends with what is paid.")
+    )
+    return "\n".join(lines)
 
 
 def described(subscription: Subscription, *, starts_at: datetime, ends_at: datetime) -> str:

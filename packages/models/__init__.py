@@ -1,4 +1,5 @@
 from packages.models.catalogue import Package
+from packages.models.changes import SubscriptionChange
 from packages.models.charges import Charge
 from packages.models.notices import Notice, RenewalRun
 from packages.models.prices import PriceComponent, PriceVersion, TopUpOffer
@@ -16,6 +17,7 @@ __all__ = [
     "PriceVersion",
     "RenewalRun",
     "Subscription",
+    "SubscriptionChange",
     "SubscriptionPeriod",
     "TopUpOffer",
     "UsageEvent",

@@ -28,6 +28,8 @@ class Charge(models.Model):
     class Kind(models.TextChoices):
         FIRST = "FIRST", _("First period")
         RENEWAL = "RENEWAL", _("Renewal")
+        TERM = "TERM", _("New term")
+        CHANGE = "CHANGE", _("Change")
 
     customer = models.ForeignKey(
         Customer, models.PROTECT, related_name="charges", verbose_name=_("customer")
@@ -73,7 +75,7 @@ class Charge(models.Model):
                 "subscription",
                 "period_number",
                 name="packages_charge_once_per_period",
-                condition=Q(kind__in=["FIRST", "RENEWAL"]),
+                condition=Q(kind__in=["FIRST", "RENEWAL", "TERM"]),
             ),
             models.CheckConstraint(
                 name="packages_charge_amount_positive", condition=Q(amount_minor__gt=0)
@@ -83,7 +85,8 @@ class Charge(models.Model):
                 condition=~Q(kind="RENEWAL") | Q(notice__isnull=False),
             ),
             models.CheckConstraint(
-                name="packages_charge_kind_is_known", condition=Q(kind__in=["FIRST", "RENEWAL"])
+                name="packages_charge_kind_is_known",
+                condition=Q(kind__in=["FIRST", "RENEWAL", "TERM", "CHANGE"]),
             ),
         ]
         indexes = [models.Index(fields=["customer", "-id"], name="packages_charge_by_customer")]

@@ -21,7 +21,7 @@ class Notice(models.Model):
 
     period_number: the period it is about; of RENEWAL the one that would begin at `due_at`, whose
     charge needs it. step: days before the end (EXPIRY) or the renewal (LOW_BALANCE), or since the
-    first failure (DUNNING).
+    first failure (DUNNING); how often it was announced before (RENEWAL).
     """
 
     class Kind(models.TextChoices):

@@ -80,6 +80,14 @@ class Subscription(models.Model):
         verbose_name=_("consent to renewals"),
     )
     had_trial = models.BooleanField(_("began with a trial"), default=False)
+    trial_of = models.ForeignKey(
+        Package,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("package tried"),
+    )
     zone = models.CharField(_("time zone"), max_length=50)
     anchor_on = models.DateField(_("anchor"))
     anchor_number = models.IntegerField(_("period of the anchor"), default=1)
@@ -118,9 +126,14 @@ class Subscription(models.Model):
             ),
             models.UniqueConstraint(
                 "customer",
-                "package",
+                "trial_of",
                 name="packages_subscription_one_trial_per_package",
-                condition=Q(had_trial=True),
+                condition=Q(trial_of__isnull=False),
+            ),
+            models.CheckConstraint(
+                name="packages_subscription_tried_iff_trial",
+                condition=Q(had_trial=True, trial_of__isnull=False)
+                | Q(had_trial=False, trial_of=None),
             ),
             models.CheckConstraint(
                 name="packages_subscription_has_seats",

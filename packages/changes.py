@@ -1,0 +1,321 @@
+"""
+What a change of a subscription costs: what is shown before is what is posted. Reads, never writes.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from fractions import Fraction
+from typing import Any
+
+from django.utils.translation import gettext as _
+from djmoney.money import Money
+
+from crm_billing.errors import DomainError
+from crm_billing.money import from_minor, rounded, to_minor
+from packages import periods, quotes
+from packages.models import Charge, PriceVersion, Subscription, SubscriptionPeriod
+from packages.proration import TICK, prorate
+from packages.quotes import Line
+
+
+class NothingChanges(DomainError):
+    """
+    It is so already, or will be.
+    """
+
+    code = "nothing_changes"
+
+
+class NotNow(DomainError):
+    """
+    It is unpaid, or ends with its term: there is nothing to change it from, or to.
+    """
+
+    code = "change_not_now"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """
+    One line of a change: what is left of something given back, or what of something new is left to
+    pay. whole: of a full term, negative when given back. amount: of it, rounded once, and never
+    more given back than was paid. ticks, of: the share of the term, in microseconds; equal for a
+    whole new one.
+    """
+
+    line: Line
+    whole: Money
+    amount: Money
+    ticks: int
+    of: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planned:
+    """
+    A change of one subscription at a moment.
+
+    at_once: it holds from `at` on and `due` is taken; else it waits until `effective_at` and takes
+    nothing. new_term: a term begins with it, on `anchor_on`; else the running one goes on.
+    each_term: what renewals cost after it.
+    """
+
+    version: PriceVersion
+    seats: int
+    at_once: bool
+    new_term: bool
+    effective_at: datetime
+    starts_at: datetime
+    ends_at: datetime
+    anchor_on: date
+    parts: list[Part]
+    due: Money
+    each_term: Money
+
+
+def plan(
+    subscription: Subscription,
+    *,
+    version: PriceVersion,
+    seats: int,
+    at: datetime,
+) -> Planned:
+    """
+    Return what a change to this price and so many seats does at a moment.
+
+    What costs more holds at once, for the rest of the term; what costs less, from the next term
+    on. Another length of term begins a new term today, and what is left of the old one is set off.
+
+    subscription, version: read with `whole()`.
+    raises NothingChanges: it has this price and so many seats.
+    raises NotNow: it is unpaid, or would have to wait for a term that does not come.
+    source: D§8.2
+    """
+    if (version.pk, seats) == (subscription.price_version_id, subscription.seats):
+        raise NothingChanges(_("That is what you have now. Choose something else."))
+    if subscription.is_past_due or subscription.paid_until <= at:
+        raise NotNow(_("The current term is not paid yet. Top up first, then change it."))
+    period = SubscriptionPeriod.objects.get(
+        subscription=subscription, number=subscription.period_number
+    )
+    was = quotes.price(subscription.price_version.terms, seats=subscription.seats)
+    becomes = quotes.price(version.terms, seats=seats)
+    planned = (
+        _in_this_term(subscription, period, version, seats, was, becomes, at)
+        if version.interval == subscription.price_version.interval or period.is_trial
+        else _by_a_new_term(subscription, period, version, seats, was, becomes, at)
+    )
+    if not planned.at_once and not subscription.auto_renew:
+        raise NotNow(
+            _("It ends with the current term. Switch renewal on first, or keep it as it is.")
+        )
+    return planned
+
+
+def frozen(parts: Sequence[Part]) -> list[dict[str, Any]]:
+    """
+    Return the lines of a change as JSON values, in the shape of `charges.frozen`: a share of the
+    term times its whole price, and what was given back less because it had not been paid.
+    """
+    lines = []
+    for part in parts:
+        component = part.line.component
+        steps = [
+            {
+                "units": f"{part.ticks}/{part.of}",
+                "unit_price": str(part.whole.amount),
+                "flat_price": "0",
+            }
+        ]
+        plain = _share(part.whole, part.ticks, part.of)
+        if plain != part.amount:
+            steps.append(
+                {
+                    "capped": True,
+                    "units": "1",
+                    "unit_price": str(
+                        from_minor(
+                            to_minor(part.amount) - to_minor(plain), str(part.amount.currency)
+                        ).amount
+                    ),
+                    "flat_price": "0",
+                }
+            )
+            steps[0] = {
+                "units": "1",
+                "unit_price": str(plain.amount),
+                "flat_price": "0",
+            }
+        lines.append(
+            {
+                "code": component.code,
+                "kind": component.kind,
+                "name": component.name,
+                "name_en": component.name_en,
+                "unit": component.unit,
+                "unit_en": component.unit_en,
+                "quantity": str(part.line.quantity),
+                "included": str(component.included),
+                "charged": str(part.line.charged),
+                "amount_minor": to_minor(part.amount),
+                "ticks": part.ticks,
+                "of_ticks": part.of,
+                "steps": steps,
+            }
+        )
+    return lines
+
+
+def _in_this_term(
+    subscription: Subscription,
+    period: SubscriptionPeriod,
+    version: PriceVersion,
+    seats: int,
+    was: quotes.Quote,
+    becomes: quotes.Quote,
+    at: datetime,
+) -> Planned:
+    parts: list[Part] = []
+    if not period.is_trial:
+        gone, come = _differing(was, becomes)
+        paid = _paid(subscription)
+        parts += [_given_back(one, paid, at, period) for one in gone]
+        parts += [_taken(one, at, period) for one in come]
+        if version.package_id != subscription.package_id:
+            parts += [_whole(one) for one in becomes.lines if one.is_once]
+    due = _sum(parts, subscription.currency)
+    at_once = period.is_trial or due.amount >= 0
+    return Planned(
+        version=version,
+        seats=seats,
+        at_once=at_once,
+        new_term=False,
+        effective_at=at if at_once else period.ends_at,
+        starts_at=period.starts_at,
+        ends_at=period.ends_at,
+        anchor_on=subscription.anchor_on,
+        parts=parts if at_once else [],
+        due=due if at_once else due * 0,
+        each_term=becomes.each_term,
+    )
+
+
+def _by_a_new_term(
+    subscription: Subscription,
+    period: SubscriptionPeriod,
+    version: PriceVersion,
+    seats: int,
+    was: quotes.Quote,
+    becomes: quotes.Quote,
+    at: datetime,
+) -> Planned:
+    zone = subscription.zone
+    today = periods.day_in(at, zone)
+    cut, ends_at = periods.span(today, version.interval, 0, zone)
+    cut = max(cut, period.starts_at)
+    paid = _paid(subscription)
+    again = [one for one in was.lines if _recurs(one)]
+    parts = [_given_back(one, paid, cut, period) for one in again]
+    new = version.package_id != subscription.package_id
+    parts += [_whole(one) for one in becomes.lines if _recurs(one) or (one.is_once and new)]
+    due = _sum(parts, subscription.currency)
+    if due.amount < 0:
+        return Planned(
+            version=version,
+            seats=seats,
+            at_once=False,
+            new_term=True,
+            effective_at=period.ends_at,
+            starts_at=period.starts_at,
+            ends_at=period.ends_at,
+            anchor_on=periods.day_in(period.ends_at, zone),
+            parts=[],
+            due=due * 0,
+            each_term=becomes.each_term,
+        )
+    return Planned(
+        version=version,
+        seats=seats,
+        at_once=True,
+        new_term=True,
+        effective_at=at,
+        starts_at=cut,
+        ends_at=ends_at,
+        anchor_on=today,
+        parts=parts,
+        due=due,
+        each_term=becomes.each_term,
+    )
+
+
+def _differing(was: quotes.Quote, becomes: quotes.Quote) -> tuple[list[Line], list[Line]]:
+    """
+    Return the lines that go and those that come; what costs the same in both stays out of it.
+    """
+    before = {one.component.code: one for one in was.lines if _recurs(one)}
+    after = {one.component.code: one for one in becomes.lines if _recurs(one)}
+    same = {
+        code for code, one in before.items() if code in after and after[code].amount == one.amount
+    }
+    return (
+        [one for code, one in before.items() if code not in same and one.amount.amount],
+        [one for code, one in after.items() if code not in same and one.amount.amount],
+    )
+
+
+def _recurs(line: Line) -> bool:
+    return not (line.is_once or line.is_use)
+
+
+def _paid(subscription: Subscription) -> dict[str, Money]:
+    """
+    Return what was paid for each component in the running term, less what was given back.
+    """
+    paid: dict[str, Money] = {}
+    nothing = from_minor(0, subscription.currency)
+    charges = Charge.objects.filter(
+        subscription=subscription, period_number=subscription.period_number
+    )
+    for charge in charges.order_by("pk"):
+        for line in charge.lines:
+            amount = from_minor(line["amount_minor"], subscription.currency)
+            paid[line["code"]] = paid.get(line["code"], nothing) + amount
+    return paid
+
+
+def _given_back(
+    line: Line, paid: dict[str, Money], at: datetime, period: SubscriptionPeriod
+) -> Part:
+    share = prorate(line.amount, at=at, start=period.starts_at, end=period.ends_at)
+    most = paid.get(line.component.code, line.amount * 0)
+    return _part(line, -line.amount, -min(share, most), at, period)
+
+
+def _taken(line: Line, at: datetime, period: SubscriptionPeriod) -> Part:
+    share = prorate(line.amount, at=at, start=period.starts_at, end=period.ends_at)
+    return _part(line, line.amount, share, at, period)
+
+
+def _whole(line: Line) -> Part:
+    return Part(line=line, whole=line.amount, amount=line.amount, ticks=1, of=1)
+
+
+def _part(
+    line: Line, whole: Money, amount: Money, at: datetime, period: SubscriptionPeriod
+) -> Part:
+    return Part(
+        line=line,
+        whole=whole,
+        amount=amount,
+        ticks=(period.ends_at - at) // TICK,
+        of=(period.ends_at - period.starts_at) // TICK,
+    )
+
+
+def _share(whole: Money, ticks: int, of: int) -> Money:
+    return rounded(Fraction(to_minor(whole) * ticks, of), str(whole.currency))
+
+
+def _sum(parts: Iterable[Part], currency: str) -> Money:
+    return sum((part.amount for part in parts), from_minor(0, currency))

@@ -1,0 +1,367 @@
+from datetime import timedelta
+
+import pytest
+from django.db import transaction
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from accounts.customers import NotAllowed
+from accounts.models import Consent
+from crm_billing import outbox
+from packages import changes, charges, subscriptions
+from packages.changes import NothingChanges, NotNow
+from packages.models import Charge, Package, PriceVersion, SubscriptionChange
+from packages.renewals import RenewalReport
+from packages.subscriptions import AlreadySubscribed, BadSeats, ChangeStale
+from tests.factories import cny, funded_customer, member_of, owner_of
+from tests.packages.buying import bought, left, on_sale, shanghai
+from tests.packages.renewing import DAY, announced, now, swept, told
+from tests.packages.shelf import basic, by_year, calls, once, published, repriced, seats, terms
+from tests.wallet.tampering import tamper
+from wallet.books import violations
+from wallet.ledger import InsufficientFunds
+
+pytestmark = pytest.mark.django_db
+
+MARCH_11 = shanghai(2025, 3, 11)
+
+
+def changed(subscription, version=None, count=None, *, at=MARCH_11, **options):
+    return subscriptions.change(
+        subscription_id=subscription.pk, price_version=version, seats=count, at=at, **options
+    )
+
+
+def by_month_and_year(code: str = "pro", monthly: str = "99.00", yearly: str = "990.00"):
+    """
+    Put a package on sale for two terms and return both prices.
+    """
+    month = terms(basic(monthly), seats(1))
+    package = published(month, by_year(month, yearly), code=code)
+    return list(PriceVersion.objects.whole().filter(package=package).order_by("number"))
+
+
+class TestUpgrade:
+    def test_takes_the_share_of_the_term_that_is_left(self):
+        """D§8.2: CNY 300 → 900 on 11 March of a month of 31 days is 406.45."""
+        small, big = (
+            on_sale(terms(basic("300.00")), code="small"),
+            on_sale(terms(basic("900.00")), code="big"),
+        )
+        customer = funded_customer("1000.00")
+        subscription = bought(customer, small)
+        made = changed(subscription, big)
+        assert left(customer) == cny("293.55")
+        after = now(subscription)
+        assert (after.price_version, after.package.code) == (big, "big")
+        assert after.paid_until == subscription.paid_until
+        charge = Charge.objects.get(kind="CHANGE")
+        assert [line["amount_minor"] for line in charge.lines] == [-20323, 60968]
+        assert charges.recompute(charge.lines, "CNY") == charge.amount == cny("406.45")
+        assert (made.applied_at, made.from_version, made.to_version) == (MARCH_11, small, big)
+
+    def test_adds_seats_for_what_is_left(self):
+        customer = funded_customer("1000.00")
+        subscription = bought(customer, seats=2)  # 99 + 25
+        changed(subscription, count=5, at=shanghai(2025, 3, 16, 12))
+        assert left(customer) == cny("838.50")  # 876 − 3 × 25 / 2
+        assert now(subscription).seats == 5
+
+    def test_takes_what_was_shown_for_half_an_hour(self):
+        customer = funded_customer("1000.00")
+        subscription = bought(customer, on_sale())
+        shown = changes.plan(
+            subscriptions.lock(subscription.pk),
+            version=PriceVersion.objects.whole().get(),
+            seats=9,
+            at=MARCH_11,
+        )
+        changed(subscription, count=9, at=MARCH_11 + timedelta(minutes=30), quoted_at=MARCH_11)
+        assert Charge.objects.get(kind="CHANGE").amount == shown.due
+
+    @pytest.mark.parametrize("minutes", [-1, 31])
+    def test_refuses_what_was_shown_too_long_ago_or_never(self, minutes):
+        subscription = bought()
+        with pytest.raises(ChangeStale):
+            changed(
+                subscription, count=9, at=MARCH_11, quoted_at=MARCH_11 - timedelta(minutes=minutes)
+            )
+
+    def test_refuses_what_was_shown_before_another_change(self):
+        subscription = bought()
+        changed(subscription, count=3, at=MARCH_11)
+        with pytest.raises(ChangeStale):
+            changed(
+                subscription,
+                count=4,
+                at=MARCH_11 + timedelta(minutes=2),
+                quoted_at=MARCH_11 - timedelta(minutes=1),
+            )
+
+    def test_is_not_made_when_the_wallet_lacks_a_fen(self):
+        customer = funded_customer("99.00")
+        subscription = bought(customer)
+        with pytest.raises(InsufficientFunds):
+            changed(subscription, count=2)
+        assert now(subscription).seats == 1
+        assert not SubscriptionChange.objects.exists()
+
+    def test_charges_the_setup_of_another_package(self):
+        big = on_sale(terms(basic("99.00"), once("500.00")), code="big")
+        customer = funded_customer("1000.00")
+        changed(bought(customer, on_sale(terms(basic("99.00")), code="small")), big)
+        assert left(customer) == cny("401.00")
+
+    def test_during_a_trial_costs_nothing(self):
+        small = on_sale(terms(basic("99.00"), trial_days=14), code="small")
+        big = on_sale(terms(basic("900.00")), code="big")
+        customer = funded_customer("1000.00")
+        subscription = bought(customer, small, at=shanghai(2025, 3, 2))
+        changed(subscription, big, at=shanghai(2025, 3, 5))
+        assert left(customer) == cny("1000.00")
+        announced(now(subscription))
+        assert swept(subscription.paid_until) == RenewalReport(ok=1)
+        assert left(customer) == cny("100.00")
+
+    def test_is_kept_with_what_was_agreed_to(self):
+        customer = funded_customer("1000.00")
+        owner = owner_of(customer)
+        made = changed(bought(customer), count=3, by=owner)
+        assert (made.consent.purpose, made.consent.given_by) == ("CHANGE", owner)
+        charge = Charge.objects.get(kind="CHANGE")
+        assert charge.consent == made.consent == Consent.objects.latest("pk")
+
+
+class TestDowngrade:
+    def test_waits_for_the_end_of_the_term(self):
+        customer = funded_customer("1000.00")
+        subscription = bought(customer, seats=5)  # 199
+        made = changed(subscription, count=2)
+        assert (made.applied_at, now(subscription).seats) == (None, 5)
+        assert left(customer) == cny("801.00")
+        announced(subscription)
+        assert swept(subscription.paid_until) == RenewalReport(ok=1)
+        assert (now(subscription).seats, left(customer)) == (2, cny("677.00"))
+        made.refresh_from_db()
+        assert made.applied_at == subscription.paid_until
+
+    def test_to_another_package_renews_as_that(self):
+        big, small = on_sale(terms(basic("900.00")), code="big"), on_sale(code="small")
+        customer = funded_customer("1000.00")
+        subscription = bought(customer, big)
+        changed(subscription, small)
+        announced(subscription)
+        assert swept(subscription.paid_until) == RenewalReport(ok=1)
+        after = now(subscription)
+        assert (after.package.code, after.price_version, left(customer)) == (
+            "small",
+            small,
+            cny("1.00"),
+        )
+
+    def test_of_price_and_seats_go_side_by_side(self):
+        big = on_sale(terms(basic("900.00"), seats(1)), code="big")
+        small = on_sale(code="small")
+        subscription = bought(funded_customer("2000.00"), big, seats=5)
+        changed(subscription, small)
+        changed(subscription, count=2, at=MARCH_11 + DAY)
+        assert SubscriptionChange.objects.scheduled().count() == 2
+        announced(subscription)
+        swept(subscription.paid_until)
+        after = now(subscription)
+        assert (after.price_version, after.seats) == (small, 2)
+        assert not SubscriptionChange.objects.scheduled().exists()
+
+    def test_replaces_the_one_scheduled_before(self):
+        subscription = bought(seats=5)
+        first = changed(subscription, count=2)
+        second = changed(subscription, count=3, at=MARCH_11 + DAY)
+        first.refresh_from_db()
+        assert first.revoked_at == MARCH_11 + DAY
+        assert list(SubscriptionChange.objects.scheduled()) == [second]
+
+    def test_is_revoked_until_then(self):
+        customer = funded_customer("1000.00")
+        subscription = bought(customer, seats=5)
+        made = changed(subscription, count=2)
+        for _ in range(2):
+            subscriptions.revoke_change(change_id=made.pk, at=MARCH_11 + DAY)
+        announced(subscription)
+        swept(subscription.paid_until)
+        assert (now(subscription).seats, left(customer)) == (5, cny("602.00"))
+        done = changed(now(subscription), count=6, at=subscription.paid_until + DAY)
+        with pytest.raises(ChangeStale):
+            subscriptions.revoke_change(change_id=done.pk, at=subscription.paid_until + 2 * DAY)
+
+    def test_needs_a_next_term(self):
+        subscription = bought(seats=5, auto_renew=False)
+        with pytest.raises(NotNow):
+            changed(subscription, count=2)
+
+
+class TestTerm:
+    def test_longer_begins_today_and_sets_off_the_rest(self):
+        month, year = by_month_and_year()
+        customer = funded_customer("2000.00")
+        subscription = bought(customer, month)
+        changed(subscription, year, at=shanghai(2025, 3, 11, 15))
+        # from midnight of the 11th: 990 − 99 × 21 / 31
+        assert left(customer) == cny("978.06")
+        after = now(subscription)
+        assert (str(after.anchor_on), after.anchor_number, after.period_number) == (
+            "2025-03-11",
+            2,
+            2,
+        )
+        assert after.paid_until == shanghai(2026, 3, 11)
+        assert [(one.starts_at, one.ends_at) for one in after.periods.all()] == [
+            (shanghai(2025, 3, 1), MARCH_11),
+            (MARCH_11, shanghai(2026, 3, 11)),
+        ]
+        charge = Charge.objects.get(kind="TERM")
+        assert charges.recompute(charge.lines, "CNY") == charge.amount
+
+    def test_longer_on_the_first_day_sets_off_all(self):
+        month, year = by_month_and_year()
+        customer = funded_customer("2000.00")
+        changed(bought(customer, month), year, at=shanghai(2025, 3, 1, 23))
+        assert left(customer) == cny("1010.00")
+
+    def test_shorter_waits_and_begins_a_new_anchor(self):
+        month, year = by_month_and_year()
+        customer = funded_customer("2000.00")
+        subscription = bought(customer, year)
+        changed(subscription, month)
+        announced(subscription)
+        assert swept(subscription.paid_until) == RenewalReport(ok=1)
+        after = now(subscription)
+        assert after.paid_until == shanghai(2026, 4, 1)
+        assert (str(after.anchor_on), after.anchor_number) == ("2026-03-01", 2)
+        assert left(customer) == cny("911.00")
+
+
+class TestNotices:
+    def test_of_a_dearer_renewal_go_out_anew(self):
+        customer = funded_customer("1000.00")
+        subscription = announced(bought(customer))
+        at = subscription.paid_until - 4 * DAY
+        changed(subscription, count=3, at=at)
+        told(at + timedelta(minutes=5))
+        assert swept(subscription.paid_until) == RenewalReport(waiting=1)
+        assert now(subscription).state == "ACTIVE"
+        assert swept(at + 5 * DAY + timedelta(hours=1)) == RenewalReport(ok=1)
+        assert now(subscription).paid_until == shanghai(2025, 5, 1)
+
+    def test_of_a_cheaper_one_need_not_be_repeated(self):
+        subscription = announced(bought(seats=5))
+        changed(subscription, count=2, at=subscription.paid_until - DAY)
+        assert swept(subscription.paid_until) == RenewalReport(ok=1)
+
+
+class TestRefusals:
+    def test_of_what_it_is_already(self):
+        with pytest.raises(NothingChanges):
+            changed(bought(), count=1)
+
+    def test_of_more_seats_than_are_sold(self):
+        with pytest.raises(BadSeats):
+            changed(bought(), count=0)
+
+    def test_of_a_package_the_customer_has(self):
+        customer = funded_customer("1000.00")
+        subscription, big = bought(customer, on_sale()), on_sale(code="big")
+        bought(customer, big)
+        with pytest.raises(AlreadySubscribed):
+            changed(subscription, big)
+
+    def test_while_it_is_unpaid(self):
+        subscription = announced(bought(funded_customer("99.00")))
+        swept(subscription.paid_until)
+        with pytest.raises(NotNow):
+            changed(subscription, count=3, at=subscription.paid_until + DAY)
+
+    def test_of_viewers(self):
+        subscription = bought()
+        viewer = member_of(subscription.customer)
+        with pytest.raises(NotAllowed):
+            changed(subscription, count=2, by=viewer)
+        made = changed(subscription, count=2)
+        with pytest.raises(NotAllowed):
+            subscriptions.revoke_change(change_id=made.pk, at=MARCH_11, by=viewer)
+
+    def test_keeps_the_old_price_when_only_seats_change(self):
+        customer = funded_customer("1000.00")
+        subscription = bought(customer)
+        repriced(Package.objects.get(), terms(basic("500.00"), seats(1)), at=MARCH_11)
+        changed(subscription, count=2, at=MARCH_11 + DAY)
+        assert now(subscription).price_version == subscription.price_version
+
+
+class TestCap:
+    def test_gives_back_no_more_than_was_paid(self):
+        free, mid, big = (
+            on_sale(terms(basic(amount)), code=code)
+            for code, amount in (("free", "0.00"), ("mid", "300.00"), ("big", "900.00"))
+        )
+        subscription = bought(funded_customer("1000.00"), free, at=shanghai(2025, 3, 2))
+        half = shanghai(2025, 3, 17, 12)  # of March 2nd to April 2nd
+        changed(subscription, mid, at=half)
+        changed(subscription, big, at=half)
+        first, second = Charge.objects.order_by("pk")
+        assert (first.amount, second.amount) == (cny("150.00"), cny("300.00"))
+        assert [line["amount_minor"] for line in second.lines] == [-15000, 45000]
+
+    @pytest.mark.tampers
+    def test_of_a_discount_given_before(self):
+        """A line that was charged less than its price gives back that less."""
+        mid, big = (
+            on_sale(terms(basic(amount)), code=code)
+            for code, amount in (("mid", "300.00"), ("big", "900.00"))
+        )
+        subscription = bought(funded_customer("1000.00"), mid)
+        tamper("UPDATE packages_charge SET lines = jsonb_set(lines, '{0,amount_minor}', '10000')")
+        changed(subscription, big)
+        lines = Charge.objects.get(kind="CHANGE").lines
+        assert [line["amount_minor"] for line in lines] == [-10000, 60968]
+        assert charges.recompute(lines, "CNY") == cny("509.68")
+
+
+@settings(
+    max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(1, 20 * 24),
+            st.sampled_from(["seats 1", "seats 4", "seats 12", "small", "big", "year", "wait"]),
+        ),
+        max_size=5,
+    )
+)
+def test_any_sequence_of_changes_tiles_and_never_pays_out(steps):
+    with transaction.atomic():
+        month, year = by_month_and_year(code="small")
+        big = on_sale(terms(basic("300.00"), seats(1), calls()), code="big")
+        wanted = {"small": month, "big": big, "year": year}
+        customer = funded_customer("100000.00")
+        subscription = bought(customer, month)
+        at = subscription.created_at
+        for hours, step in steps:
+            at += timedelta(hours=hours)
+            while now(subscription).paid_until <= at:
+                due = now(subscription).paid_until
+                told(due - 6 * DAY)
+                assert swept(due).ok == 1
+            try:
+                if step.startswith("seats"):
+                    changed(subscription, count=int(step.split()[1]), at=at)
+                elif step in wanted:
+                    changed(subscription, wanted[step], at=at)
+            except (NothingChanges, ChangeStale):
+                continue
+        outbox.relay(at=at)
+        assert not any(violations().values())
+        for charge in Charge.objects.all():
+            assert charge.amount_minor > 0
+            assert charges.recompute(charge.lines, "CNY") == charge.amount
+        transaction.set_rollback(True)
