@@ -12,6 +12,18 @@ READERS = {
 }
 
 
+@pytest.mark.parametrize("locale", ["zh-CN", "en"])
+def test_the_bar_names_a_company_whole_at_a_desk(reader, cast, locale):
+    me = reader(locale=locale, size=DESK)
+    me.sign_in(cast.cafe)
+    me.open("/wallet/")
+    name = me.page.locator(".account-menu-name")
+    name.evaluate("(it) => { it.textContent = '上海晨星网络科技有限公司'; }")
+    for width in (1280, 1440, 1600):
+        me.page.set_viewport_size({"width": width, "height": 900})
+        assert name.evaluate("(it) => it.scrollWidth - it.clientWidth") <= 0, width
+
+
 @pytest.mark.parametrize("where", READERS)
 class TestPages:
     def test_anybody_can_use_what_strangers_see(self, reader, where):
