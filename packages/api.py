@@ -3,6 +3,7 @@ Usage for programs: tell what was used, read what it comes to.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -103,6 +104,16 @@ class UsageEventInput(Body):
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Malformed:
+    """
+    What could not be read as an event, and why.
+    """
+
+    event_id: str
+    detail: str
+
+
 class EventsField(serializers.ListField):
     """
     Events that are read one by one: a malformed one is kept as what is wrong with it.
@@ -110,23 +121,23 @@ class EventsField(serializers.ListField):
 
     child = UsageEventInput()
 
-    def to_internal_value(self, data: Any) -> list[Event | str]:
+    def to_internal_value(self, data: Any) -> list[Event | Malformed]:
         if isinstance(data, list) and len(data) > usage.MOST:
             raise usage.TooManyEvents(
                 _("Send at most 1,000 events at once."), field="events", most=usage.MOST
             )
         return super().to_internal_value(data)
 
-    def run_child_validation(self, data: list) -> list[Event | str]:
+    def run_child_validation(self, data: list) -> list[Event | Malformed]:
         return [self._read(item) for item in data]
 
-    def _read(self, item: Any) -> Event | str:
+    def _read(self, item: Any) -> Event | Malformed:
         try:
             return Event(**self.child.run_validation(item))
         except serializers.ValidationError as error:
             fields = error.detail if isinstance(error.detail, dict) else {}
             named = [f"{name}: {' '.join(map(str, told))}" for name, told in fields.items()]
-            return " ".join([str(REASONS["malformed"]), *named])
+            return Malformed(_number(item), " ".join([str(REASONS["malformed"]), *named]))
 
 
 class UsageBatchInput(Body):
@@ -236,17 +247,10 @@ class UsageView(APIView):
             customer=request.customer, events=list(readable.values()), at=timezone.now()
         )
         places = list(readable)
-        rejected = [_rejected(one, places[one.index]) for one in result.rejected]
-        rejected += [
-            {
-                "index": index,
-                "event_id": _number(request.data["events"][index]),
-                "code": "malformed",
-                "detail": one,
-            }
-            for index, one in enumerate(told)
-            if isinstance(one, str)
-        ]
+        rejected = [_rejected(places[one.index], one, one.code) for one in result.rejected]
+        for index, one in enumerate(told):
+            if isinstance(one, Malformed):
+                rejected.append(_rejected(index, one, "malformed"))
         answer = {
             "accepted": result.accepted,
             "duplicates": result.duplicates,
@@ -255,7 +259,7 @@ class UsageView(APIView):
         return Response(UsageResultOutput(answer).data)
 
 
-def _told(data: Any) -> list[Event | str]:
+def _told(data: Any) -> list[Event | Malformed]:
     """
     Return the events of a body; a malformed one of a batch as what is wrong with it.
     """
@@ -268,8 +272,8 @@ def _told(data: Any) -> list[Event | str]:
     return [Event(**one.validated_data)]
 
 
-def _rejected(one: Rejected, index: int) -> dict[str, Any]:
-    return {"index": index, "event_id": one.event_id, "code": one.code, "detail": one.detail}
+def _rejected(index: int, one: Rejected | Malformed, code: str) -> dict[str, Any]:
+    return {"index": index, "event_id": one.event_id, "code": code, "detail": one.detail}
 
 
 def _number(item: Any) -> str:

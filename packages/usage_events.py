@@ -97,7 +97,7 @@ class UsageResult:
     rejected: list[Rejected]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: a thousand are made for a batch
 class Row:
     """
     An event as the table keeps it; two with the same `content` are one.
@@ -143,20 +143,21 @@ def read(
     """
     Tell the events that could be kept from those that contradict the rules by themselves.
     """
+    earliest, latest, currency = at - LATEST, at + EARLIEST, customer.currency
     firsts: dict[str, int] = {}
     asked = Asked()
     for index, event in enumerate(events):
         meter = meters.get(event.meter)
-        flaw = _flaw(event, meter, customer.currency)
+        flaw = _flaw(event, meter, currency)
         if meter is None or flaw:
             asked.verdicts[index] = flaw or "unknown_meter"
             continue
-        if event.occurred_at > at + EARLIEST:
+        if event.occurred_at > latest:
             asked.verdicts[index] = "in_future"
             continue
         row = Row(
             event_id=event.event_id,
-            meter_id=meter.pk,
+            meter_id=meter.id,
             quantity=Decimal(event.quantity),
             occurred_at=event.occurred_at,
             counts_at=event.occurred_at,
@@ -169,7 +170,7 @@ def read(
             asked.repeats[index] = (first, row.content == asked.rows[first].content)
             continue
         asked.rows[index] = row
-        if event.occurred_at < at - LATEST:
+        if event.occurred_at < earliest:
             asked.doubtful[index] = "too_late"
         elif meter.retired_at and meter.retired_at <= at:
             asked.doubtful[index] = "meter_retired"
