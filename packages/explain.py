@@ -2,7 +2,7 @@
 Why a charge is what it is, told from the lines that were frozen when it was posted.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
@@ -17,6 +17,7 @@ from packages import charges, wording
 from packages.models import Charge
 from packages.terms import COUNTED, in_english, spoken
 
+TICKS_OF_A_DAY = 24 * 3600 * 10**6
 MOST_PLACES = 8  # of a price shown; what is longer is cut, and marked
 
 
@@ -61,9 +62,16 @@ def explain(charge: Charge) -> Explanation:
     Tell a charge from its own lines alone; nothing is looked up in the catalogue.
     """
     return Explanation(
-        lines=[_line(line, charge.currency) for line in charge.lines if _matters(line)],
+        lines=told(charge.lines, charge.currency),
         total=charges.recompute(charge.lines, charge.currency),
     )
+
+
+def told(lines: Sequence[Mapping[str, Any]], currency: str) -> list[Line]:
+    """
+    Tell frozen lines, of a charge or of a change not yet made.
+    """
+    return [_line(line, currency) for line in lines if _matters(line)]
 
 
 def _matters(line: Mapping[str, Any]) -> bool:
@@ -75,7 +83,7 @@ def _line(line: Mapping[str, Any], currency: str) -> Line:
     amount = from_minor(line["amount_minor"], currency)
     exact = sum((charges.exact_of(step) for step in line["steps"]), Fraction())
     return Line(
-        label=spoken(line["name"], line["name_en"]),
+        label=_label(line),
         quantity=_quantity(line, "quantity") if counted else "",
         included=_quantity(line, "included") if counted and Decimal(line["included"]) else "",
         charged=_quantity(line, "charged") if counted else "",
@@ -85,15 +93,38 @@ def _line(line: Mapping[str, Any], currency: str) -> Line:
     )
 
 
+def _label(line: Mapping[str, Any]) -> str:
+    name = spoken(line["name"], line["name_en"])
+    return _("Given back: %(name)s") % {"name": name} if line["amount_minor"] < 0 else name
+
+
 def _is_told(step: Mapping[str, Any], line: Mapping[str, Any]) -> bool:
     """
     Tell whether a step says more than its line: a price taken once does not.
     """
-    return len(line["steps"]) > 1 or line["kind"] in COUNTED or "value" in step
+    return len(line["steps"]) > 1 or line["kind"] in COUNTED or "value" in step or _is_share(step)
+
+
+def _is_share(step: Mapping[str, Any]) -> bool:
+    return "/" in step["units"]
+
+
+def _days(ticks: int) -> str:
+    """
+    Write microseconds as days, to the hundredth: for reading, never for counting.
+    """
+    return wording.number((Decimal(ticks) / TICKS_OF_A_DAY).quantize(Decimal("0.01")))
 
 
 def _step(step: Mapping[str, Any], currency: str) -> Step:
     exact = _written(charges.exact_of(step), currency)
+    if step.get("capped"):
+        return Step(told=_("no more than was paid for it"), amount=exact)
+    if _is_share(step):
+        left, whole = (int(part) for part in step["units"].split("/"))
+        days = {"left": _days(left), "whole": _days(whole)}
+        told = _("%(left)s of %(whole)s days") % days
+        return Step(told=f"{_written(step['unit_price'], currency)} × {told}", amount=exact)
     if step.get("bound"):
         grows = charges.exact_of(step) > 0
         return Step(told=_("least of a term") if grows else _("most of a term"), amount=exact)

@@ -1,3 +1,4 @@
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -8,6 +9,7 @@ from djmoney.money import Money
 
 from crm_billing import money
 from packages import wording
+from packages.models import PriceVersion, Subscription
 from packages.queries import Offered
 from packages.quotes import Quote, Turnover, Used, price
 from packages.terms import METERED, PERCENTAGE, SEAT, Terms
@@ -101,6 +103,40 @@ class OrderForm(forms.Form):
     @property
     def seats(self) -> int:
         return self.cleaned_data["seats"] or 1
+
+
+class ChangeForm(forms.Form):
+    """
+    What a subscription is to become: which price, how many seats.
+    """
+
+    def __init__(
+        self, data: Any, *, subscription: Subscription, versions: Sequence[PriceVersion]
+    ) -> None:
+        super().__init__(data)
+        self.versions = {one.pk: one for one in versions}
+        self.fields["price"] = forms.TypedChoiceField(
+            label=_("Plan"), coerce=int, choices=[(one.pk, str(one)) for one in versions]
+        )
+        self.fields["seats"] = forms.IntegerField(
+            label=_("Seats"),
+            required=False,
+            initial=subscription.seats,
+            min_value=1,
+            max_value=MOST_SEATS,
+        )
+
+    @property
+    def version(self) -> PriceVersion:
+        return self.versions[self.cleaned_data["price"]]
+
+    @property
+    def seats(self) -> int:
+        """
+        Return the seats asked for; one where the price knows none.
+        """
+        sold = self.version.terms.of_kind(SEAT)
+        return (self.cleaned_data["seats"] or 1) if sold else 1
 
 
 class AgreementForm(forms.Form):

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from packages.views import charges, checkout, showcase, subscriptions, top_up, usage
+from packages.views import changes, charges, checkout, showcase, subscriptions, top_up, usage
 
 app_name = "packages"
 
@@ -15,6 +15,12 @@ urlpatterns = [
     path("subscriptions/<slug:number>/", subscriptions.subscription_detail, name="subscription"),
     path("subscriptions/<slug:number>/cancel/", subscriptions.cancel, name="cancel"),
     path("subscriptions/<slug:number>/renew/", subscriptions.renew, name="renew"),
+    path("subscriptions/<slug:number>/change/", changes.change, name="change"),
+    path(
+        "subscriptions/<slug:number>/changes/<int:change_id>/revoke/",
+        changes.revoke,
+        name="revoke-change",
+    ),
     path("usage/", usage.usage, name="usage"),
     path("charges/<int:charge_id>/", charges.charge_detail, name="charge"),
 ]

@@ -106,6 +106,11 @@ class World:
             "packages:subscription": [self.subscription.number],
             "packages:cancel": [self.subscription.number],
             "packages:renew": [self.subscription.number],
+            "packages:change": [self.subscription.number],
+            "packages:revoke-change": [
+                self.subscription.number,
+                self.subscription.changes.get().pk,
+            ],
             "packages:charge": [self.subscription.charges.get().pk],
             "reports:receipt-detail": [self.receipt.number],
             "reports:receipt-pdf": [self.receipt.number],
@@ -279,11 +284,14 @@ def use(customer: Customer, now: Any) -> None:
 
 
 def subscribed(customer: Customer, now: Any) -> Subscription:
-    package = shelf.published(shelf.terms(shelf.basic("10.00")), code="held", at=now)
-    price = PriceVersion.objects.whole().get(package=package)
-    return subscriptions.subscribe(
-        customer=customer, price_version=price, auto_renew=True, at=now, by=owner_of(customer)
+    terms = shelf.terms(shelf.basic("10.00"), shelf.seats(2))
+    price = PriceVersion.objects.whole().get(package=shelf.published(terms, code="held", at=now))
+    owner = owner_of(customer)
+    held = subscriptions.subscribe(
+        customer=customer, price_version=price, auto_renew=True, at=now, by=owner
     )
+    subscriptions.change(subscription_id=held.pk, seats=2, at=now, by=owner)
+    return held
 
 
 def quoted(customer: Customer, now: Any) -> PriceQuote:

@@ -82,6 +82,8 @@ TABLE = {
     "packages:subscription":               "page page page gone welcome login",
     "packages:cancel":                     "form form no   gone welcome login",
     "packages:renew":                      "form form no   gone welcome login",
+    "packages:change":                      "form form no   gone welcome login",
+    "packages:revoke-change":               "post post no   gone welcome login",
     "packages:charge":                     "page page page gone welcome login",
     "packages:usage":                      "page page page page welcome login",
 

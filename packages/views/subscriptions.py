@@ -19,7 +19,13 @@ from accounts.models import Consent
 from crm_billing.errors import DomainError
 from crm_billing.templatetags.ui import money as shown
 from packages import quotes, subscriptions, wording
-from packages.models import Charge, Subscription, SubscriptionPeriod
+from packages.models import (
+    Charge,
+    PriceVersion,
+    Subscription,
+    SubscriptionChange,
+    SubscriptionPeriod,
+)
 from packages.terms import SEAT
 from packages.views.agreeing import circumstances, clauses
 
@@ -88,12 +94,12 @@ def subscription_list(request: PortalRequest) -> HttpResponse:
     List what the customer has, and below it what has ended.
     """
     mine = _mine(request).whole()
-    live = [_line(one) for one in mine.live().order_by("package__position", "pk")]
+    live = [line_of(one) for one in mine.live().order_by("package__position", "pk")]
     paginator = Paginator(mine.filter(state=States.ENDED).order_by("-ended_at", "-pk"), PAGE)
     page = paginator.get_page(request.GET.get("page"))
     context = {
         "live": live,
-        "ended": [_line(one) for one in page],
+        "ended": [line_of(one) for one in page],
         "newer": _page_url(request, page.number - 1) if page.has_previous() else "",
         "older": _page_url(request, page.number + 1) if page.has_next() else "",
     }
@@ -106,7 +112,7 @@ def subscription_detail(request: PortalRequest, number: str) -> HttpResponse:
     """
     Show one subscription: what it is and costs, what was charged, what was agreed to.
     """
-    line = _line(_one(request, number))
+    line = line_of(one_or_404(request, number))
     subscription = line.subscription
     charged = Charge.objects.filter(subscription=subscription).select_related("entry")
     by_period: dict[int, list[Charge]] = {}
@@ -119,6 +125,7 @@ def subscription_detail(request: PortalRequest, number: str) -> HttpResponse:
         "rows": _rows(line),
         "periods": [_period(one, line, by_period.get(one.number, [])) for one in periods],
         "consents": [(one, clauses(one.text)) for one in _consents(subscription)],
+        "scheduled": [_scheduled(one) for one in subscription.changes.scheduled()],
     }
     return render(request, "packages/subscription.html", context)
 
@@ -129,7 +136,7 @@ def cancel(request: PortalRequest, number: str) -> HttpResponse:
     """
     Say until when it runs; posted, cancel it.
     """
-    line = _line(_one(request, number))
+    line = line_of(one_or_404(request, number))
     subscription = line.subscription
     if request.method != "POST":
         if not subscription.is_live or subscription.cancelled_at is not None:
@@ -158,7 +165,7 @@ def renew(request: PortalRequest, number: str) -> HttpResponse:
     """
     Show what renewing by itself means; posted, agree to it. This takes a cancellation back.
     """
-    line = _line(_one(request, number))
+    line = line_of(one_or_404(request, number))
     subscription = line.subscription
     if request.method != "POST":
         if not subscription.is_live or subscription.auto_renew:
@@ -183,7 +190,7 @@ def _mine(request: PortalRequest):
     return Subscription.objects.visible_to(request.user).filter(customer=request.customer)
 
 
-def _one(request: PortalRequest, number: str) -> Subscription:
+def one_or_404(request: PortalRequest, number: str) -> Subscription:
     """
     Return a subscription of the customer one acts for; any other is as if it were not there.
     """
@@ -191,7 +198,7 @@ def _one(request: PortalRequest, number: str) -> Subscription:
     return get_object_or_404(related, number=number)
 
 
-def _line(subscription: Subscription) -> Line:
+def line_of(subscription: Subscription) -> Line:
     terms = subscription.price_version.terms
     return Line(subscription, quotes.price(terms, seats=subscription.seats))
 
@@ -235,12 +242,27 @@ def _period(one: SubscriptionPeriod, line: Line, charged: list[Charge]) -> dict[
     }
 
 
+def _scheduled(change: SubscriptionChange) -> dict[str, Any]:
+    """
+    Return what is to happen when the term ends, in words.
+    """
+    parts = []
+    if change.to_version is not None:
+        version = PriceVersion.objects.whole().get(pk=change.to_version_id)
+        price = wording.per_term(version.terms.fixed, version.interval)
+        parts.append(f"{version.package.called}, {price}")
+    if change.to_seats is not None:
+        parts.append(f"{_('Seats')}: {wording.number(change.to_seats)}")
+    return {"pk": change.pk, "text": " · ".join(parts)}
+
+
 def _consents(subscription: Subscription) -> list[Consent]:
     """
     Return what was agreed to for a subscription, the latest first.
     """
     known = Charge.objects.filter(subscription=subscription).values("consent")
-    agreed = Q(pk__in=known) | Q(pk=subscription.consent_id)
+    changed = subscription.changes.values("consent")
+    agreed = Q(pk__in=known) | Q(pk__in=changed) | Q(pk=subscription.consent_id)
     quote = getattr(subscription, "quote", None)
     if quote is not None:
         agreed |= Q(pk=quote.consent_id)

@@ -1,0 +1,179 @@
+"""
+Changing a subscription: what it would do is shown first, and exactly that is done.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.contrib import messages
+from django.core import signing
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_POST
+
+from accounts.http import PortalRequest, may_top_up
+from crm_billing.errors import DomainError
+from crm_billing.templatetags.ui import money as shown
+from packages import changes, explain, queries, subscriptions, wording
+from packages.changes import Planned
+from packages.forms import ChangeForm
+from packages.models import Package, PriceVersion, Subscription, SubscriptionChange
+from packages.views.agreeing import circumstances, clauses
+from packages.views.subscriptions import line_of, one_or_404
+from wallet.ledger import InsufficientFunds
+from wallet.queries import balance
+
+SALT = "packages.change"
+CONTROL = "portal:change"
+
+
+@dataclass(slots=True)
+class Choice:
+    """
+    A price that may be chosen. is_now: the subscription has it.
+    """
+
+    version: PriceVersion
+    price: str
+    is_now: bool
+    is_chosen: bool
+
+
+@may_top_up
+@require_http_methods(["GET", "HEAD", "POST"])
+def change(request: PortalRequest, number: str) -> HttpResponse:
+    """
+    Choose another plan, term or number of seats and see what it costs; posted, change to it.
+    """
+    subscription = one_or_404(request, number)
+    if not subscription.is_live:
+        return redirect("packages:subscription", number)
+    if request.method == "POST":
+        return _make(request, subscription)
+    at = timezone.now()
+    offered = _offered(subscription, at)
+    form = ChangeForm(request.GET or None, subscription=subscription, versions=offered)
+    planned, refusal = None, ""
+    if form.is_bound and form.is_valid():
+        try:
+            planned = changes.plan(subscription, version=form.version, seats=form.seats, at=at)
+        except DomainError as error:
+            refusal = str(error)
+    chosen = form.version.pk if form.is_bound and form.is_valid() else subscription.price_version_id
+    context = {
+        "line": line_of(subscription),
+        "subscription": subscription,
+        "form": form,
+        "choices": [
+            Choice(
+                version=one,
+                price=wording.per_term(one.terms.fixed, one.interval),
+                is_now=one.pk == subscription.price_version_id,
+                is_chosen=one.pk == chosen,
+            )
+            for one in offered
+        ],
+        "refusal": refusal,
+        "preview": planned and _preview(subscription, planned, at),
+    }
+    status = 422 if refusal or (form.is_bound and form.errors) else 200
+    return render(request, "packages/change.html", context, status=status)
+
+
+@may_top_up
+@require_POST
+def revoke(request: PortalRequest, number: str, change_id: int) -> HttpResponse:
+    """
+    Take a change back that waits for the end of the term.
+    """
+    subscription = one_or_404(request, number)
+    scheduled = get_object_or_404(SubscriptionChange, pk=change_id, subscription=subscription)
+    try:
+        subscriptions.revoke_change(change_id=scheduled.pk, at=timezone.now(), by=request.user)
+    except DomainError as refusal:
+        messages.warning(request, str(refusal))
+    else:
+        messages.success(request, _("Taken back. All stays as it is."))
+    return redirect("packages:subscription", number)
+
+
+def _make(request: PortalRequest, subscription: Subscription) -> HttpResponse:
+    here = redirect("packages:change", subscription.number)
+    try:
+        seen = signing.loads(request.POST.get("seen", ""), salt=SALT)
+    except signing.BadSignature:
+        messages.warning(request, _("Please look at what it costs once more."))
+        return here
+    if seen["subscription"] != subscription.pk:
+        messages.warning(request, _("Please look at what it costs once more."))
+        return here
+    try:
+        made = subscriptions.change(
+            subscription_id=subscription.pk,
+            price_version=PriceVersion.objects.get(pk=seen["version"]),
+            seats=seen["seats"],
+            at=timezone.now(),
+            by=request.user,
+            quoted_at=datetime.fromisoformat(seen["at"]),
+            circumstances=circumstances(request, CONTROL),
+        )
+    except InsufficientFunds as refusal:
+        messages.warning(
+            request,
+            _("Nothing was changed. %(reason)s Top up first.") % {"reason": str(refusal)},
+        )
+        return here
+    except DomainError as refusal:
+        messages.warning(request, str(refusal))
+        return here
+    if made.applied_at:
+        messages.success(request, _("Changed. It holds from now on."))
+    else:
+        day = wording.shown_day(subscription.paid_until, subscription.zone)
+        messages.success(
+            request, _("It changes on %(day)s. Until then you can take it back.") % {"day": day}
+        )
+    return redirect("packages:subscription", subscription.number)
+
+
+def _offered(subscription: Subscription, at: datetime) -> list[PriceVersion]:
+    """
+    Return the prices one may change to, the present one first; never a package held already.
+    """
+    customer = subscription.customer
+    present = PriceVersion.objects.whole().get(pk=subscription.price_version_id)
+    others = queries.held_packages(customer) - {subscription.package_id}
+    return [present] + [
+        version
+        for offered in queries.offers(customer, at=at)
+        if offered.package.kind == subscription.package.kind != Package.Kind.TOP_UP
+        and offered.package.pk not in others
+        for version in offered.prices.values()
+        if version.interval and version.pk != present.pk
+    ]
+
+
+def _preview(subscription: Subscription, planned: Planned, at: datetime) -> dict[str, Any]:
+    free = balance(subscription.customer, subscription.currency).available
+    return {
+        "planned": planned,
+        "lines": explain.told(changes.frozen(planned.parts), subscription.currency),
+        "day": wording.shown_day(planned.effective_at, subscription.zone),
+        "each": wording.per_term(planned.each_term, planned.version.interval),
+        "available": free,
+        "after": free - planned.due,
+        "missing": shown(planned.due - free) if planned.due > free else "",
+        "clauses": clauses(wording.change_agreement(planned, subscription)),
+        "seen": signing.dumps(
+            {
+                "subscription": subscription.pk,
+                "version": planned.version.pk,
+                "seats": planned.seats,
+                "at": at.isoformat(),
+            },
+            salt=SALT,
+        ),
+    }

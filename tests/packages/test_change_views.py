@@ -1,0 +1,134 @@
+import re
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from accounts.models import Consent, Member
+from packages.models import Charge, Subscription, SubscriptionChange
+from tests.factories import cny, fund, member_of, open_customer, owner_of
+from tests.packages.buying import bought, left, on_sale
+from tests.packages.reading import text
+from tests.packages.shelf import basic, seats, terms
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def customer():
+    return fund(open_customer(locale="en"), "1000.00")
+
+
+@pytest.fixture
+def english(customer, client):
+    owner = owner_of(customer)
+    owner.locale = "en"
+    owner.save()
+    client.force_login(owner)
+    return client
+
+
+@pytest.fixture
+def running(customer):
+    """
+    A plan by seats, three days old, with two seats and a dearer plan beside it.
+    """
+    version = on_sale(terms(basic("99.00"), seats(1)), code="pro")
+    at = timezone.now() - timedelta(days=3)
+    return bought(customer, version, seats=2, at=at)
+
+
+def url(subscription: Subscription, query: str = "") -> str:
+    return f"/subscriptions/{subscription.number}/change/{query}"
+
+
+def seen(page) -> str:
+    return re.search(r'name="seen" value="([^"]+)"', page.content.decode())[1]
+
+
+class TestChange:
+    def test_offers_what_is_on_sale_with_the_present_one_chosen(self, english, running):
+        on_sale(terms(basic("900.00")), code="big")
+        page = english.get(url(running))
+        assert re.findall(r"(Pro|Big) (¥\S+ a month)", text(page))[:2] == [
+            ("Pro", "¥99.00 a month"),
+            ("Big", "¥900.00 a month"),
+        ]
+        assert "What you agree to" not in text(page)
+
+    def test_shows_what_more_seats_cost_and_takes_exactly_that(self, english, running, customer):
+        query = f"?price={running.price_version_id}&seats=5"
+        page = english.get(url(running, query))
+        due = re.search(r"Change now and pay (¥[\d.]+)", text(page))[1]
+        assert "Given back: Seats" in text(page)
+        before = left(customer)
+        answer = english.post(url(running), {"seen": seen(page)}, follow=True)
+        assert "It holds from now on" in text(answer)
+        charge = Charge.objects.get(kind="CHANGE")
+        assert due == f"¥{charge.amount.amount}"
+        assert left(customer) == before - charge.amount
+        assert Subscription.objects.get().seats == 5
+        consent = Consent.objects.get(purpose="CHANGE")
+        assert due in consent.text and consent.control == "portal:change"
+
+    def test_schedules_less_and_takes_it_back(self, english, running, customer):
+        page = english.get(url(running, f"?price={running.price_version_id}&seats=1"))
+        assert "Nothing is taken now" in text(page)
+        before = left(customer)
+        answer = english.post(url(running), {"seen": seen(page)}, follow=True)
+        assert "Until then you can take it back" in text(answer)
+        assert re.search(r"From .* on: Seats: 1", text(answer))
+        [change] = SubscriptionChange.objects.scheduled()
+        answer = english.post(
+            f"/subscriptions/{running.number}/changes/{change.pk}/revoke/", follow=True
+        )
+        assert "All stays as it is" in text(answer)
+        assert not SubscriptionChange.objects.scheduled().exists()
+        assert left(customer) == before
+
+    def test_explains_the_charge_of_a_change(self, english, running):
+        page = english.get(url(running, f"?price={running.price_version_id}&seats=5"))
+        english.post(url(running), {"seen": seen(page)})
+        charge = Charge.objects.get(kind="CHANGE")
+        told = text(english.get(f"/charges/{charge.pk}/"))
+        assert re.search(r"Given back: Seats", told)
+        assert re.search(r"¥100\.00 × [\d.]+ of \d+ days", told)
+
+    def test_says_what_is_missing(self, english, running):
+        on_sale(terms(basic("9000.00")), code="big")
+        big = re.findall(r'name="price" value="(\d+)"', english.get(url(running)).content.decode())
+        page = english.get(url(running, f"?price={big[1]}"))
+        assert "Top up the missing" in text(page)
+        answer = english.post(url(running), {"seen": seen(page)}, follow=True)
+        assert "Nothing was changed" in text(answer)
+        assert not SubscriptionChange.objects.exists()
+
+    @pytest.mark.parametrize("query", ["?price=999999", "?price=x", "?price=&seats=0", "?seats=-1"])
+    def test_refuses_nonsense_on_the_page(self, english, running, query):
+        assert english.get(url(running, query)).status_code == 422
+
+    def test_says_that_nothing_would_change(self, english, running):
+        page = english.get(url(running, f"?price={running.price_version_id}&seats=2"))
+        assert page.status_code == 422
+        assert "That is what you have now" in text(page)
+
+    def test_refuses_a_preview_that_was_forged_or_is_anothers(self, english, running, customer):
+        other = bought(customer, on_sale(terms(basic(), seats(1)), code="max"), at=timezone.now())
+        page = english.get(url(other, f"?price={other.price_version_id}&seats=4"))
+        for forged in ("", "x", seen(page)[:-2], seen(page)):
+            answer = english.post(url(running), {"seen": forged}, follow=True)
+            assert "once more" in text(answer)
+        assert not SubscriptionChange.objects.exists()
+
+    def test_is_not_for_viewers(self, client, running, customer):
+        client.force_login(member_of(customer, Member.Role.VIEWER, locale="en"))
+        assert client.get(url(running)).status_code == 403
+        assert "Change plan" not in text(client.get(f"/subscriptions/{running.number}/"))
+
+    def test_twice_is_once(self, english, running, customer):
+        page = english.get(url(running, f"?price={running.price_version_id}&seats=5"))
+        english.post(url(running), {"seen": seen(page)})
+        before = left(customer)
+        answer = english.post(url(running), {"seen": seen(page)}, follow=True)
+        assert "shown too long ago" in text(answer) or "what you have now" in text(answer)
+        assert left(customer) == before < cny("1000.00")
