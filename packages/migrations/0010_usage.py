@@ -110,7 +110,7 @@ class Migration(migrations.Migration):
                         blank=True, db_collation="C", max_length=100, verbose_name="corrects"
                     ),
                 ),
-                ("subject", models.CharField(blank=True, max_length=100, verbose_name="subject")),
+                ("subject", models.CharField(blank=True, max_length=100, verbose_name="used by")),
                 (
                     "value_minor",
                     models.BigIntegerField(

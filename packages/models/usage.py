@@ -129,7 +129,7 @@ class UsageEvent(models.Model):
     received_at = models.DateTimeField(_("received"))
     counts_at = models.DateTimeField(_("counts at"))
     corrects = models.CharField(_("corrects"), max_length=100, blank=True, db_collation="C")
-    subject = models.CharField(_("subject"), max_length=100, blank=True)
+    subject = models.CharField(_("used by"), max_length=100, blank=True)
     value_minor = models.BigIntegerField(_("value of the transaction"), null=True, blank=True)
     currency = models.CharField(_("currency"), max_length=3, blank=True)
 
