@@ -34,6 +34,7 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
                 _entry(_("Members"), "group", "accounts_member"),
                 _entry(_("Invitations"), "forward_to_inbox", "accounts_invitation"),
                 _entry(_("API keys"), "key", "accounts_apikey"),
+                _entry(_("Consents"), "handshake", "accounts_consent"),
             ],
         },
         {
@@ -51,6 +52,9 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
             "items": [
                 _entry(_("Packages"), "inventory_2", "packages_package"),
                 _entry(_("Prices"), "sell", "packages_priceversion"),
+                _entry(_("Subscriptions"), "autorenew", "packages_subscription"),
+                _entry(_("Charges"), "request_quote", "packages_charge"),
+                _entry(_("Quotes"), "history_edu", "packages_pricequote"),
                 _entry(_("Meters"), "speed", "packages_meter"),
                 _entry(_("Usage events"), "monitoring", "packages_usageevent"),
             ],

@@ -15,6 +15,7 @@ from djmoney.money import Money
 from accounts.models import Customer, User
 from crm_billing import embedded, outbox
 from crm_billing.demo import cast
+from crm_billing.demo.buying import Buyer
 from crm_billing.money import from_minor, to_minor
 from wallet import (
     adjustments,
@@ -295,13 +296,14 @@ def write(
 def _live(stories: list[Story], months: int, until: datetime, say: Say) -> None:
     first = (until - timedelta(days=round(months * 30.4))).date()
     _run(((story.moment(first), story.customer.pk, story.begin) for story in stories), until)
+    buyers = [Buyer(one.customer, place, one.top_up) for place, one in enumerate(stories)]
     day = first
     while day < until.date():
         day += timedelta(days=1)
         start = datetime.combine(day, time.min, tzinfo=stories[0].customer.zone)
         if start < until:
             _keep_house(start)
-        _run((event for story in stories for event in story.day(day, until)), until)
+        _run((event for one in [*stories, *buyers] for event in one.day(day, until)), until)
         if day.day == 1:
             say(f"{day:%Y-%m}")
 

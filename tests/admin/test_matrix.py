@@ -54,6 +54,8 @@ TABLE = {
     "accounts_invitation_changelist":          "list  list  list  list  no",
     "accounts_invitation_change":              "page  page  page  page  no",
     "accounts_invitation_revoke":              "ask   no    no    ask   no",
+    "accounts_consent_changelist":             "list  list  list  list  no",
+    "accounts_consent_change":                 "page  page  page  page  no",
     "accounts_apikey_changelist":              "list  list  list  list  no",
     "accounts_apikey_change":                  "page  page  page  page  no",
     "accounts_apikey_revoke":                  "no    no    no    ask   no",
@@ -119,6 +121,14 @@ TABLE = {
     "packages_priceversion_change":            "page  page  page  page  no",
     "packages_priceversion_end":               "no    no    no    ask   no",
     "packages_priceversion_reprice":           "no    no    no    ask   no",
+
+    "packages_subscription_changelist":        "list  list  list  list  no",
+    "packages_subscription_change":            "page  page  page  page  no",
+    "packages_subscription_cancel":            "ask   no    no    ask   no",
+    "packages_charge_changelist":              "list  list  list  list  no",
+    "packages_charge_change":                  "page  page  page  page  no",
+    "packages_pricequote_changelist":          "list  list  list  list  no",
+    "packages_pricequote_change":              "page  page  page  page  no",
 
     "packages_meter_changelist":               "list  list  list  list  no",
     "packages_meter_change":                   "page  page  page  page  no",

@@ -14,10 +14,19 @@ from django.utils import timezone
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
 from accounts import api_keys, members, roles
-from accounts.models import ApiKey, Customer, Invitation, Member, User
+from accounts.models import ApiKey, Consent, Customer, Invitation, Member, User
 from crm_billing import outbox
 from crm_billing.models import Outbox
-from packages.models import Meter, Package, PriceVersion, UsageEvent
+from packages import checkout
+from packages.models import (
+    Charge,
+    Meter,
+    Package,
+    PriceQuote,
+    PriceVersion,
+    Subscription,
+    UsageEvent,
+)
 from reports.models import ReceiptDocument
 from tests.factories import (
     UserFactory,
@@ -96,12 +105,15 @@ def make(gateway: Instrument) -> World:
         expires_at=now + timedelta(days=1),
     )
     package = shelf.published(at=now)
+    subscription = subscribed(funded_customer("100.00"), package)
     meter = metering.meter(at=now - timedelta(days=1))
     metering.recorded(customer, metering.event(5, at=now), at=now)
     rows: dict[type[Model], Model] = {
         Adjustment: adjustment,
         ApiKey: key_of(customer),
         Case: Case.objects.get(),
+        Charge: subscription.charges.get(),
+        Consent: Consent.objects.earliest("pk"),
         Customer: customer,
         Freeze: Freeze.objects.create(reason="I1", at=now, lifted_at=now, lifted_by=maker),
         GatewayCallback: GatewayCallback.objects.earliest("pk"),
@@ -116,7 +128,9 @@ def make(gateway: Instrument) -> World:
         Meter: meter,
         Outbox: park(),
         Package: package,
+        PriceQuote: PriceQuote.objects.get(),
         PriceVersion: package.prices.get(),
+        Subscription: subscription,
         PaymentAttempt: waiting.attempts.get(),
         PeriodicTask: PeriodicTask.objects.create(
             name="seal",
@@ -131,6 +145,16 @@ def make(gateway: Instrument) -> World:
         WalletPolicy: WalletPolicy.objects.earliest("pk"),
     }
     return World(customer, rows)
+
+
+def subscribed(customer: Customer, package: Package) -> Subscription:
+    """
+    Buy a package by a quote.
+    """
+    now, owner = timezone.now(), owner_of(customer)
+    price = PriceVersion.objects.whole().get(package=package)
+    quote = checkout.quote(customer=customer, price_version=price, at=now, by=owner)
+    return checkout.accept(quote_id=quote.pk, auto_renew=True, at=now, by=owner)
 
 
 def key_of(customer: Customer) -> ApiKey:

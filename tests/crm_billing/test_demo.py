@@ -1,6 +1,6 @@
 import io
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from allauth.account.models import EmailAddress
@@ -10,10 +10,13 @@ from django.conf import settings as product
 from django.contrib.auth import authenticate
 from django.core.management import CommandError, call_command
 from django.db import connection, transaction
+from django.utils import timezone
 
 from accounts.models import Customer, Member, User
 from crm_billing import embedded
 from crm_billing.demo import cast, history, people
+from packages import charges
+from packages.models import Charge, Subscription
 from wallet import books
 from wallet.models import Case, JournalEntry, Posting, Receipt, TopUp
 
@@ -37,6 +40,17 @@ class TestSeedDemo:
         assert TopUp.objects.filter(state=TopUp.State.PAID).count() == Receipt.objects.count() > 2
         assert TopUp.objects.open().filter(customer__members__user__email=people.OWNER).exists()
         assert Case.objects.filter(kind="AMOUNT_MISMATCH", state="OPEN").exists()
+
+    def test_lets_customers_subscribe_some_days_ago(self):
+        seed(customers=3)
+        assert not any(books.violations().values())
+        assert {"ACTIVE", "TRIAL"} == set(Subscription.objects.values_list("state", flat=True))
+        assert Subscription.objects.filter(cancelled_at__isnull=False).exists()
+        begun = Subscription.objects.order_by("created_at").values_list("created_at", flat=True)
+        assert timedelta(days=3) < timezone.now() - begun.last() < timezone.now() - begun.first()
+        assert timezone.now() - begun.first() < timedelta(days=26)
+        for charge in Charge.objects.all():
+            assert charges.recompute(charge.lines, charge.currency) == charge.amount
 
     def test_tells_the_past_in_order(self):
         seed()
