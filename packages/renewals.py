@@ -11,6 +11,7 @@ from typing import NamedTuple
 import structlog
 from django.db import Error as DatabaseError
 from django.db import connection, transaction
+from django.db.models import F
 from django.utils import timezone
 
 from accounts import customers
@@ -405,15 +406,16 @@ def _announced(rows: Collection[Row]) -> dict[int, list[tuple[int, int, datetime
     """
     Return the notices of the coming periods: subscription -> id, amount, when each is old enough.
     """
-    wanted = {row.id: row.next_number for row in rows}
     known = Notice.objects.filter(
-        subscription__in=wanted, kind=Notice.Kind.RENEWAL, dropped_at=None
-    ).values_list("subscription_id", "period_number", "pk", "amount_minor", "sent_at")
+        subscription__in=[row.id for row in rows],
+        period_number=F("subscription__period_number") + 1,
+        kind=Notice.Kind.RENEWAL,
+        dropped_at=None,
+    ).values_list("subscription_id", "pk", "amount_minor", "sent_at")
     found: dict[int, list[tuple[int, int, datetime | None]]] = {}
-    for subscription_id, number, pk, amount, sent_at in known.order_by("pk"):
-        if number == wanted[subscription_id]:
-            good_from = sent_at and sent_at + NOTICE_AGE
-            found.setdefault(subscription_id, []).append((pk, amount, good_from))
+    for subscription_id, pk, amount, sent_at in known.order_by("pk"):
+        good_from = sent_at and sent_at + NOTICE_AGE
+        found.setdefault(subscription_id, []).append((pk, amount, good_from))
     return found
 
 
