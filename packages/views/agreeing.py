@@ -5,6 +5,7 @@ How an agreement given in the portal is recorded and drawn.
 from dataclasses import dataclass
 
 from allauth.account.adapter import get_adapter
+from django.utils.translation import gettext as _
 
 from accounts.consents import Circumstances
 from accounts.http import PortalRequest
@@ -33,7 +34,11 @@ def circumstances(request: PortalRequest, control: str) -> Circumstances:
 
 def clauses(text: str) -> list[Clause]:
     """
-    Return an agreement's text line by line, word for word.
+    Return an agreement's text line by line, word for word; rules with their titles apart.
     """
-    parts = (line.partition(": ") for line in text.splitlines())
-    return [Clause(title, rest) if rest else Clause("", title) for title, _colon, rest in parts]
+    titles = {_("When"), _("How much"), _("How it is announced"), _("How to stop")}
+    parts = ((line, *line.split(": ", 1)) for line in text.splitlines())
+    return [
+        Clause(part[1], part[2]) if len(part) > 2 and part[1] in titles else Clause("", part[0])
+        for part in parts
+    ]

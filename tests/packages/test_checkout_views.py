@@ -95,7 +95,7 @@ class TestQuoteDetail:
         page = text(english.get(page_of(quote)))
         assert "Onboarding ¥20.00" in page and "1 × ¥25.00" in page
         assert "Taken from your wallet now ¥144.00" in page
-        assert "Available now ¥150.00 Available afterwards ¥6.00" in page
+        assert "Available now ¥150.00 Left afterwards ¥6.00" in page
         assert "The next ¥124.00 is taken on" in page
         assert "Subscribe and pay ¥144.00" in page and "This price holds until" in page
 
