@@ -244,7 +244,7 @@ def prepare(subscriptions: int) -> None:
     if Subscription.objects.count() == subscriptions:
         return
     if Subscription.objects.exists():
-        raise SystemExit(f"Remove {os.environ['VAR_DIR']} first: it has another number of them.")
+        raise SystemExit("Give another VAR_DIR: this one has another number of them.")
     first = first_subscription()
     grow(first, subscriptions)
     fund()
@@ -285,6 +285,7 @@ def grow(first, subscriptions: int) -> None:
     owner = "INNER JOIN accounts_customer AS c ON c.number = 'C' || (90000000 + n)::text"
     bought = f"{owner} INNER JOIN packages_subscription AS s ON s.customer_id = c.id"
     with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL statement_timeout = 0")
         copy(cursor, "accounts_customer", subscriptions, number="'C' || (90000000 + n)::text")
         copy(cursor, "accounts_consent", subscriptions, owner, customer_id="c.id")
         agreed = f"{owner} INNER JOIN accounts_consent AS k ON k.customer_id = c.id"
@@ -370,6 +371,7 @@ def announce() -> datetime:
 
     [due] = Subscription.objects.values_list("paid_until", flat=True).distinct()
     with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL statement_timeout = 0")
         cursor.execute(
             """
             INSERT INTO packages_notice (customer_id, subscription_id, kind, period_number, step,
@@ -381,7 +383,9 @@ def announce() -> datetime:
             [due - timedelta(days=6)] * 2,
         )
     with connection.cursor() as cursor:
+        cursor.execute("SET statement_timeout = 0")
         cursor.execute("VACUUM ANALYZE")
+        cursor.execute("RESET statement_timeout")
     return due
 
 
