@@ -21,6 +21,7 @@ from crm_billing.admin import (
     minor_amount,
     stamp,
 )
+from crm_billing.templatetags.ui import money
 from packages import explain
 from packages.models import Charge
 
@@ -57,7 +58,7 @@ def _lines(charge: Charge) -> Table:
             )
             for line in explained.lines
         ],
-        foot=_("The lines come to %(total)s.") % {"total": amount(explained.total)},
+        foot=_("The lines come to %(total)s.") % {"total": money(explained.total)},
     )
 
 

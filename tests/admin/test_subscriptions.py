@@ -83,7 +83,7 @@ class TestCharges:
     def test_page_works_the_amount_out(self, english, subscription):
         page = shown(english, page_of(Charge.objects.get()))
         assert "2 × ¥25.00 = ¥50.00" in page and "¥149.00" in page
-        assert subscription.number in page
+        assert "The lines come to ¥149.00." in page and subscription.number in page
 
     def test_are_found_by_the_reference_of_their_entry(self, english, subscription):
         url = reverse("admin:packages_charge_changelist")
