@@ -303,7 +303,8 @@ def _live(stories: list[Story], months: int, until: datetime, say: Say) -> None:
         start = datetime.combine(day, time.min, tzinfo=stories[0].customer.zone)
         if start < until:
             _keep_house(start)
-        _run((event for one in [*stories, *buyers] for event in one.day(day, until)), until)
+        people: list[Story | Buyer] = [*stories, *buyers]
+        _run((event for one in people for event in one.day(day, until)), until)
         if day.day == 1:
             say(f"{day:%Y-%m}")
 
