@@ -59,6 +59,7 @@ ACTS: dict[str, frozenset[str]] = {
             "wallet.add_walletpolicy",
             "packages.cancel_subscription",
             "packages.publish_package",
+            "packages.run_renewals",
             "crm_billing.unpark_outbox",
             "django_celery_beat.view_periodictask",
         }

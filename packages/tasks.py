@@ -6,6 +6,7 @@ from celery import shared_task
 from django.db import InterfaceError, InternalError, OperationalError
 from django.utils import timezone
 
+from accounts.models import User
 from packages import checkout, notices, renewals
 
 LOST_CONNECTION = (OperationalError, InterfaceError, InternalError)
@@ -29,3 +30,8 @@ def sweep_renewals() -> None:
 @shared_task(autoretry_for=LOST_CONNECTION, retry_backoff=True, max_retries=5)
 def retry_renewals(*, customer_id: int) -> None:
     renewals.retry(customer_id=customer_id, at=timezone.now())
+
+
+@shared_task(autoretry_for=LOST_CONNECTION, retry_backoff=True, max_retries=5)
+def run_renewals(*, rehearse: bool, user_id: int) -> None:
+    renewals.run(at=timezone.now(), rehearse=rehearse, by=User.objects.get(pk=user_id))

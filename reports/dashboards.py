@@ -117,6 +117,17 @@ def _to_do(request: HttpRequest) -> list[Card]:
                 url=_listed("crm_billing_outbox", state="parked"),
             )
         )
+    if user.has_perm("packages.view_subscription"):
+        given_up = waiting.given_up()
+        cards.append(
+            Card(
+                words=_("Parked renewals"),
+                figure=given_up,
+                icon="refresh",
+                tone="bad" if given_up else "good",
+                url=_listed("packages_subscription", renewal="parked"),
+            )
+        )
     if user.has_perm("wallet.view_paymentattempt"):
         unclear, failed = waiting.unclear(), waiting.failed_lately(at=timezone.now())
         cards += [

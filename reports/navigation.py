@@ -54,6 +54,8 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
                 _entry(_("Prices"), "sell", "packages_priceversion"),
                 _entry(_("Subscriptions"), "autorenew", "packages_subscription"),
                 _entry(_("Charges"), "request_quote", "packages_charge"),
+                _entry(_("Notices"), "notifications", "packages_notice"),
+                _entry(_("Renewal runs"), "event_repeat", "packages_renewalrun"),
                 _entry(_("Quotes"), "history_edu", "packages_pricequote"),
                 _entry(_("Meters"), "speed", "packages_meter"),
                 _entry(_("Usage events"), "monitoring", "packages_usageevent"),

@@ -11,6 +11,8 @@ from djmoney.money import Money
 from accounts.models import User
 from crm_billing import outbox
 from crm_billing.money import from_minor
+from packages.models import Subscription
+from packages.models.subscriptions import MOST_FAILURES
 from wallet import numbers
 from wallet import seal as sealing
 from wallet.models import (
@@ -88,6 +90,13 @@ def unclear() -> int:
     Count the attempts whose gateway has not said what became of them.
     """
     return PaymentAttempt.objects.filter(state=PaymentAttempt.State.UNKNOWN).count()
+
+
+def given_up() -> int:
+    """
+    Count the subscriptions whose renewal failed so often that a person has to look at it.
+    """
+    return Subscription.objects.live().filter(failures__gte=MOST_FAILURES).count()
 
 
 def failed_lately(*, at: datetime) -> int:

@@ -57,6 +57,7 @@ MEANINGS: dict[str, Promise] = {
     "wallet.approve_adjustment": gettext_lazy("Approve or reject adjustments"),
     "packages.cancel_subscription": gettext_lazy("Cancel subscriptions for customers"),
     "packages.publish_package": gettext_lazy("Publish, reprice and retire packages"),
+    "packages.run_renewals": gettext_lazy("Run and rehearse renewals"),
     "wallet.lift_freeze": gettext_lazy("Check the books and lift a stop of all money"),
     "wallet.add_walletpolicy": gettext_lazy("Publish new rules of wallets"),
     "wallet.propose_adjustment": gettext_lazy("Propose adjustments"),

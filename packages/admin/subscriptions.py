@@ -25,6 +25,7 @@ from crm_billing.admin import (
 )
 from packages import quotes, subscriptions, wording
 from packages.admin.charges import charges_table
+from packages.admin.parked import TRY_AGAIN, ParkedFilter
 from packages.models import Charge, PriceQuote, Subscription
 from packages.subscriptions import CANCEL
 
@@ -112,7 +113,7 @@ def _periods(subscription: Subscription) -> Table:
 @admin.register(Subscription)
 class SubscriptionAdmin(ReadOnlyAdmin):
     list_display = ["number", "owner", "what", "condition", "seats", "renews", "paid", "begun"]
-    list_filter = ["state", "package", "auto_renew", ("created_at", DayRangeFilter)]
+    list_filter = ["state", ParkedFilter, "package", "auto_renew", ("created_at", DayRangeFilter)]
     list_select_related = ["customer", "package"]
     search_fields = ["=number", "=customer__number", "customer__name"]
     search_help_text = gettext_lazy("Whole number, customer's number or name")
@@ -130,7 +131,8 @@ class SubscriptionAdmin(ReadOnlyAdmin):
             icon="ban",
             dangerous=True,
             fits=lambda request, one: one.is_live and one.cancelled_at is None,
-        )
+        ),
+        TRY_AGAIN,
     ]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Subscription]:

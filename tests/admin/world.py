@@ -17,13 +17,15 @@ from accounts import api_keys, members, roles
 from accounts.models import ApiKey, Consent, Customer, Invitation, Member, User
 from crm_billing import outbox
 from crm_billing.models import Outbox
-from packages import checkout
+from packages import checkout, notices, renewals
 from packages.models import (
     Charge,
     Meter,
+    Notice,
     Package,
     PriceQuote,
     PriceVersion,
+    RenewalRun,
     Subscription,
     UsageEvent,
 )
@@ -126,10 +128,12 @@ def make(gateway: Instrument) -> World:
         Lot: Lot.objects.earliest("pk"),
         Member: Member.objects.get(customer=customer, user=member_of(customer)),
         Meter: meter,
+        Notice: announced(subscription),
         Outbox: park(),
         Package: package,
         PriceQuote: PriceQuote.objects.get(),
         PriceVersion: package.prices.get(),
+        RenewalRun: renewals.run(at=now, rehearse=True),
         Subscription: subscription,
         PaymentAttempt: waiting.attempts.get(),
         PeriodicTask: PeriodicTask.objects.create(
@@ -155,6 +159,14 @@ def subscribed(customer: Customer, package: Package) -> Subscription:
     price = PriceVersion.objects.whole().get(package=package)
     quote = checkout.quote(customer=customer, price_version=price, at=now, by=owner)
     return checkout.accept(quote_id=quote.pk, auto_renew=True, at=now, by=owner)
+
+
+def announced(subscription: Subscription) -> Notice:
+    """
+    Write the notice of the next renewal.
+    """
+    notices.prepare(at=subscription.paid_until - timedelta(days=6))
+    return Notice.objects.get(subscription=subscription)
 
 
 def key_of(customer: Customer) -> ApiKey:

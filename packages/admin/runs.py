@@ -1,0 +1,266 @@
+"""
+Renewal runs: what each did, one more at once, or only rehearsed; and what customers were told.
+"""
+
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django_celery_beat.models import PeriodicTask
+from kombu.exceptions import OperationalError
+from unfold.decorators import action, display
+
+from accounts.http import StaffRequest
+from crm_billing.admin import (
+    DayRangeFilter,
+    Facts,
+    Part,
+    ReadOnlyAdmin,
+    Text,
+    badge,
+    link,
+    minor_amount,
+    page,
+    stamp,
+)
+from packages import tasks
+from packages.admin.parked import RUN
+from packages.models import Notice, RenewalRun, Subscription
+
+SWEEP = "sweep-renewals"
+SURELY_OVER = timedelta(hours=1)  # a run that has not ended by then died
+
+
+def next_sweep() -> datetime | None:
+    """
+    Return when the clockwork sweeps next; None before it has swept at all.
+    """
+    last = PeriodicTask.objects.filter(name=SWEEP, enabled=True).first()
+    if last is None or last.last_run_at is None:
+        return None
+    return last.last_run_at + timedelta(seconds=settings.CELERY_BEAT_SCHEDULE[SWEEP]["schedule"])
+
+
+def clockwork() -> Facts:
+    now = timezone.now()
+    seconds = settings.CELERY_BEAT_SCHEDULE[SWEEP]["schedule"]
+    return Facts(
+        title=_("By itself"),
+        rows=[
+            (_("Sweeps every"), _("%(count)d seconds") % {"count": seconds}),
+            (_("Next sweep"), stamp(next_sweep(), "seconds")),
+            (_("Due now"), str(Subscription.objects.due(now).count())),
+        ],
+    )
+
+
+@admin.register(RenewalRun)
+class RenewalRunAdmin(ReadOnlyAdmin):
+    list_display = [
+        "as_of",
+        "kind",
+        "state",
+        "looked_at",
+        "ok",
+        "insufficient",
+        "waiting",
+        "failed",
+        "ended",
+        "took",
+        "who",
+    ]
+    list_filter = ["is_rehearsal", ("at", DayRangeFilter)]
+    list_select_related = ["started_by"]
+    ordering = ["-pk"]
+    actions_list = ["start", "rehearse"]
+
+    @display(description=gettext_lazy("as of"), ordering="at")
+    def as_of(self, run: RenewalRun):
+        return stamp(run.at, "seconds")
+
+    @display(description=gettext_lazy("kind"), ordering="is_rehearsal")
+    def kind(self, run: RenewalRun):
+        return _("Rehearsal") if run.is_rehearsal else _("Renewals")
+
+    @display(description=gettext_lazy("state"))
+    def state(self, run: RenewalRun):
+        if run.finished_at:
+            return badge("FAILED", _("With failures")) if run.failed else badge("DONE", _("Done"))
+        if run.started_at < timezone.now() - SURELY_OVER:
+            return badge("BROKEN", _("Never ended"))
+        return badge("PROCESSING", _("Running"))
+
+    @display(description=gettext_lazy("looked at"))
+    def looked_at(self, run: RenewalRun):
+        return run.looked_at
+
+    @display(description=gettext_lazy("took"))
+    def took(self, run: RenewalRun):
+        seconds = ((run.finished_at or timezone.now()) - run.started_at).total_seconds()
+        return _("%(seconds)s s") % {"seconds": f"{seconds:,.1f}"}
+
+    @display(description=gettext_lazy("by"))
+    def who(self, run: RenewalRun):
+        return link(run.started_by) if run.started_by else _("the clockwork")
+
+    def parts(self, request: HttpRequest, run: RenewalRun) -> list[Part]:
+        return [
+            Facts(
+                title=_("Renewal run"),
+                rows=[
+                    (_("Kind"), self.kind(run)),
+                    (_("State"), self.state(run)),
+                    (_("As of"), stamp(run.at, "seconds")),
+                    (_("Started at"), stamp(run.started_at, "seconds")),
+                    (_("Ended at"), stamp(run.finished_at, "seconds")),
+                    (_("Took"), self.took(run)),
+                    (_("By"), self.who(run)),
+                ],
+            ),
+            Facts(
+                title=_("What it found"),
+                rows=[
+                    (_("Looked at"), str(run.looked_at)),
+                    (_("Renewed"), str(run.ok)),
+                    (_("Balance not enough"), str(run.insufficient)),
+                    (_("Waiting for notice or for a frozen customer"), str(run.waiting)),
+                    (_("Failed"), str(run.failed)),
+                    (_("Ended"), str(run.ended)),
+                ],
+            ),
+            clockwork(),
+        ]
+
+    def has_run_permission(self, request: HttpRequest, obj=None) -> bool:
+        return request.user.has_perm(RUN)
+
+    @action(
+        description=gettext_lazy("Run now"),
+        url_path="start",
+        icon="play_arrow",
+        permissions=["run"],
+    )
+    def start(self, request: StaffRequest) -> HttpResponse:
+        return self._ask(
+            request,
+            rehearse=False,
+            title=_("Run renewals now"),
+            text=_(
+                "What is due, announced in time and funded is charged and renewed, as the sweep "
+                "would do by itself. Running it twice charges nothing twice."
+            ),
+        )
+
+    @action(
+        description=gettext_lazy("Rehearse"), url_path="rehearse", icon="quiz", permissions=["run"]
+    )
+    def rehearse(self, request: StaffRequest) -> HttpResponse:
+        return self._ask(
+            request,
+            rehearse=True,
+            title=_("Rehearse renewals"),
+            text=_("Counts what a run would do now. Nothing is charged, changed or told."),
+        )
+
+    def _ask(self, request: StaffRequest, *, rehearse: bool, title: str, text: str) -> HttpResponse:
+        if request.method == "POST":
+            self._hand_over(request, rehearse)
+            return redirect("admin:packages_renewalrun_changelist")
+        context = {
+            "title": title,
+            "text": text,
+            "parts": [clockwork()],
+            "submit": title,
+            "back": reverse("admin:packages_renewalrun_changelist"),
+        }
+        return page(self, request, "admin/command.html", context)
+
+    def _hand_over(self, request: StaffRequest, rehearse: bool) -> None:
+        asked = {"rehearse": rehearse, "user_id": request.user.pk}
+        try:
+            tasks.run_renewals.apply_async(kwargs=asked, retry=False)
+        except OperationalError:
+            messages.error(request, _("No worker can be reached. Try again in a minute."))
+        else:
+            messages.success(request, _("It has begun. Load this page again to see how far it is."))
+
+
+class NoticeStateFilter(admin.SimpleListFilter):
+    title = gettext_lazy("state")
+    parameter_name = "state"
+
+    def lookups(self, request, model_admin):
+        return [("waiting", _("Waiting")), ("sent", _("Sent")), ("dropped", _("Not needed"))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Notice]) -> QuerySet[Notice]:
+        match self.value():
+            case "waiting":
+                return queryset.filter(sent_at=None, dropped_at=None)
+            case "sent":
+                return queryset.filter(sent_at__isnull=False)
+            case "dropped":
+                return queryset.filter(dropped_at__isnull=False)
+        return queryset
+
+
+@admin.register(Notice)
+class NoticeAdmin(ReadOnlyAdmin):
+    list_display = ["subject", "owner", "about", "kind", "happens", "state", "made"]
+    list_filter = ["kind", NoticeStateFilter, ("created_at", DayRangeFilter)]
+    list_select_related = ["customer", "subscription__package"]
+    search_fields = ["=customer__number", "customer__name", "=subscription__number"]
+    search_help_text = gettext_lazy("Number of a customer or subscription, or customer's name")
+    ordering = ["-pk"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Notice]:
+        return super().get_queryset(request).select_related("customer", "subscription__package")
+
+    @display(description=gettext_lazy("customer"))
+    def owner(self, notice: Notice):
+        return link(notice.customer)
+
+    @display(description=gettext_lazy("subscription"))
+    def about(self, notice: Notice):
+        return link(notice.subscription)
+
+    @display(description=gettext_lazy("happens"), ordering="due_at")
+    def happens(self, notice: Notice):
+        return stamp(notice.due_at)
+
+    @display(description=gettext_lazy("state"))
+    def state(self, notice: Notice):
+        if notice.dropped_at:
+            return badge("VOID", _("Not needed"))
+        return badge("SENT", _("Sent")) if notice.sent_at else badge("WAITING", _("Waiting"))
+
+    @display(description=gettext_lazy("made"), ordering="created_at")
+    def made(self, notice: Notice):
+        return stamp(notice.created_at)
+
+    def parts(self, request: HttpRequest, notice: Notice) -> list[Part]:
+        return [
+            Facts(
+                title=_("Notice"),
+                rows=[
+                    (_("Kind"), notice.get_kind_display()),
+                    (_("State"), self.state(notice)),
+                    (_("Customer"), link(notice.customer)),
+                    (_("Subscription"), link(notice.subscription)),
+                    (_("About period"), str(notice.period_number)),
+                    (_("Amount"), minor_amount(notice.amount_minor, notice.currency)),
+                    (_("Happens"), stamp(notice.due_at)),
+                    (_("Made"), stamp(notice.created_at, "seconds")),
+                    (_("Sent at"), stamp(notice.sent_at, "seconds")),
+                    (_("Sent to"), ", ".join(notice.sent_to)),
+                    (_("Not needed since"), stamp(notice.dropped_at, "seconds")),
+                ],
+            ),
+            Text(title=notice.subject, text=notice.text),
+        ]

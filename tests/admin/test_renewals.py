@@ -1,0 +1,96 @@
+from datetime import timedelta
+
+import pytest
+from celery import current_app
+from django.utils import timezone
+
+from packages.models import RenewalRun, Subscription
+from packages.models.subscriptions import MOST_FAILURES
+from tests.admin.world import signed_in
+from tests.packages.buying import bought
+from tests.packages.renewing import announced, now
+
+pytestmark = pytest.mark.django_db
+
+RUNS = "/admin/packages/renewalrun/"
+SUBSCRIPTIONS = "/admin/packages/subscription/"
+
+
+@pytest.fixture
+def worker_beside():
+    """
+    What is handed to the worker is done at once.
+    """
+    current_app.conf.update(task_always_eager=True)
+    yield
+    current_app.conf.update(task_always_eager=False)
+
+
+@pytest.mark.usefixtures("worker_beside")
+class TestRun:
+    def test_rehearsal_counts_and_charges_nothing(self):
+        begun = announced(bought())
+        client = signed_in("ADMIN")
+        assert client.get(f"{RUNS}rehearse/").status_code == 200
+        assert client.post(f"{RUNS}rehearse/").url == RUNS
+        run = RenewalRun.objects.get()
+        assert (run.is_rehearsal, run.ok) == (True, 1)
+        assert run.started_by_id == int(client.session["_auth_user_id"])
+        assert now(begun).period_number == 1
+        assert client.get(f"{RUNS}{run.pk}/change/").status_code == 200
+
+    def test_renews_what_is_due_only_when_it_is_posted(self):
+        begun = announced(bought())
+        client = signed_in("ADMIN")
+        client.get(f"{RUNS}start/")
+        assert now(begun).period_number == 1
+        client.post(f"{RUNS}start/")
+        run = RenewalRun.objects.get()
+        assert (run.is_rehearsal, run.ok) == (False, 1)
+        assert run.finished_at is not None
+        assert now(begun).period_number == 2
+
+    def test_is_for_those_who_may(self):
+        announced(bought())
+        for role in ("SUPPORT", "MAKER", "CHECKER"):
+            assert signed_in(role).post(f"{RUNS}start/").status_code == 403
+        assert not RenewalRun.objects.exists()
+
+
+class TestList:
+    def test_tells_running_from_dead_and_done(self):
+        at = timezone.now()
+        ago = at - timedelta(hours=2)
+        RenewalRun.objects.create(at=at, started_at=at, ok=7)
+        RenewalRun.objects.create(at=ago, started_at=ago)
+        RenewalRun.objects.create(at=ago, started_at=ago, finished_at=at)
+        RenewalRun.objects.create(at=ago, started_at=ago, finished_at=at, failed=1)
+        shown = signed_in("SUPPORT").get(RUNS).content.decode()
+        tones = ("tone-wait", "tone-bad", "tone-good")
+        assert [shown.count(f'class="state {tone}"') for tone in tones] == [1, 2, 1]
+
+
+class TestParked:
+    def parked(self) -> Subscription:
+        begun = bought()
+        bought(version=begun.price_version)
+        Subscription.objects.filter(pk=begun.pk).update(failures=MOST_FAILURES)
+        return begun
+
+    def test_is_found_from_the_first_page(self):
+        begun = self.parked()
+        client = signed_in("ADMIN")
+        assert f"{SUBSCRIPTIONS}?renewal=parked" in client.get("/admin/").content.decode()
+        listed = client.get(f"{SUBSCRIPTIONS}?renewal=parked").context["cl"].queryset
+        assert list(listed) == [begun]
+        assert not client.get(f"{SUBSCRIPTIONS}?renewal=failing").context["cl"].queryset.exists()
+
+    def test_is_tried_again(self):
+        begun = self.parked()
+        client = signed_in("ADMIN")
+        address = f"{SUBSCRIPTIONS}{begun.pk}"
+        assert f"{address}/retry/" in client.get(f"{address}/change/").content.decode()
+        client.post(f"{address}/retry/")
+        after = now(begun)
+        assert after.failures == 0
+        assert after.next_try_at <= timezone.now()
