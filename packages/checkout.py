@@ -15,7 +15,7 @@ from accounts.models import Consent, Customer, User
 from crm_billing.errors import DomainError
 from crm_billing.money import to_minor
 from crm_billing.transactions import money_transaction
-from packages import subscriptions
+from packages import beginnings, subscriptions
 from packages.catalogue import NotOnSale
 from packages.models import PriceQuote, PriceVersion, Subscription
 from wallet import numbers, queries, topups
@@ -51,10 +51,10 @@ def quote(
     raises AlreadySubscribed: the customer has the package.
     """
     version = PriceVersion.objects.whole().get(pk=price_version.pk)
-    if not subscriptions.is_offered(version, customer, at):
+    if not beginnings.is_offered(version, customer, at):
         raise NotOnSale(_("This price is not offered any more. Choose again."))
-    subscriptions.require_new(customer, version.package)
-    begun = subscriptions.first(customer=customer, price_version=version, seats=seats, at=at)
+    beginnings.require_new(customer, version.package)
+    begun = beginnings.first(customer=customer, price_version=version, seats=seats, at=at)
     return PriceQuote.objects.create(
         code=numbers.code(),
         customer=customer,
@@ -87,12 +87,12 @@ def top_up_amount(quote: PriceQuote, *, at: datetime) -> Money:
     return max(missing(quote), topups.limits(quote.customer, at=at).smallest)
 
 
-def begun(quote: PriceQuote, *, at: datetime) -> subscriptions.First:
+def begun(quote: PriceQuote, *, at: datetime) -> beginnings.First:
     """
     Return how the subscription of a quote would begin now.
     """
     version = PriceVersion.objects.whole().get(pk=quote.price_version_id)
-    return subscriptions.first(
+    return beginnings.first(
         customer=quote.customer, price_version=version, seats=quote.seats, at=at
     )
 
@@ -224,9 +224,7 @@ def _agree(
     quote.consent = consents.record(
         customer=quote.customer,
         purpose=Consent.Purpose.SUBSCRIBE,
-        text=subscriptions.agreement(
-            quote.price_version, begun(quote, at=at), auto_renew=auto_renew
-        ),
+        text=beginnings.agreement(quote.price_version, begun(quote, at=at), auto_renew=auto_renew),
         version=quote.price_version.terms_version,
         at=at,
         by=by,

@@ -20,10 +20,10 @@ from djmoney.money import Money
 from accounts.http import PortalRequest, customer_required, may_top_up
 from crm_billing import money
 from crm_billing.errors import DomainError
-from packages import checkout, queries, subscriptions, wording
+from packages import beginnings, checkout, queries, wording
+from packages.beginnings import AlreadySubscribed
 from packages.forms import AgreementForm, OrderForm
 from packages.models import Package, PriceQuote, Subscription
-from packages.subscriptions import AlreadySubscribed
 from packages.views.agreeing import circumstances, clauses
 from packages.views.showcase import lines, offered_or_404
 from wallet import topups
@@ -45,7 +45,7 @@ class Look:
     """
 
     quote: PriceQuote
-    begun: subscriptions.First
+    begun: beginnings.First
     available: Money
     missing: Money
     held: Subscription | None
@@ -109,7 +109,7 @@ class Look:
             (
                 "renews" if auto_renew else "ends",
                 clauses(
-                    subscriptions.agreement(
+                    beginnings.agreement(
                         self.quote.price_version, self.begun, auto_renew=auto_renew
                     )
                 ),

@@ -9,10 +9,11 @@ from accounts.customers import NotAllowed
 from accounts.models import Consent
 from crm_billing import outbox
 from packages import changes, charges, subscriptions
+from packages.beginnings import AlreadySubscribed, BadSeats
 from packages.changes import NothingChanges, NotNow
+from packages.changing import ChangeStale
 from packages.models import Charge, Package, PriceVersion, SubscriptionChange
 from packages.renewals import RenewalReport
-from packages.subscriptions import AlreadySubscribed, BadSeats, ChangeStale
 from tests.factories import cny, funded_customer, member_of, owner_of
 from tests.packages.buying import bought, left, on_sale, shanghai
 from tests.packages.renewing import DAY, announced, now, swept, told

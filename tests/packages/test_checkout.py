@@ -5,11 +5,11 @@ import pytest
 from accounts import customers
 from accounts.customers import CustomerFrozen, NotAllowed
 from accounts.models import Consent, Member
-from packages import catalogue, checkout, subscriptions
+from packages import beginnings, catalogue, checkout, subscriptions
+from packages.beginnings import AlreadySubscribed, BadSeats
 from packages.catalogue import NotOnSale
 from packages.checkout import QuoteExpired
 from packages.models import Charge, PriceQuote, Subscription
-from packages.subscriptions import AlreadySubscribed, BadSeats
 from tests.factories import cny, fund, funded_customer, member_of, open_customer, owner_of
 from tests.packages.buying import MARCH_FIRST, bought, left, on_sale
 from tests.packages.shelf import LATER, basic, offer, once, published, repriced, seats, terms
@@ -144,7 +144,7 @@ class TestAccept:
 
     def test_keeps_what_was_shown_as_what_was_agreed_to(self):
         quote = quoted()
-        shown = subscriptions.agreement(
+        shown = beginnings.agreement(
             quote.price_version, checkout.begun(quote, at=MARCH_FIRST), auto_renew=True
         )
         owner = owner_of(quote.customer)

@@ -7,10 +7,11 @@ from accounts import customers
 from accounts.customers import CustomerFrozen, NotAllowed
 from accounts.models import Consent, Member
 from accounts.roles import ADMIN, FINANCE_MAKER
-from packages import catalogue, charges, subscriptions
+from packages import beginnings, catalogue, charges, subscriptions
+from packages.beginnings import AlreadySubscribed, BadSeats
 from packages.catalogue import NotOnSale
 from packages.models import Charge, Subscription, SubscriptionPeriod
-from packages.subscriptions import AlreadySubscribed, BadSeats, SubscriptionEnded
+from packages.subscriptions import SubscriptionEnded
 from tests.factories import (
     cny,
     funded_customer,
@@ -237,9 +238,7 @@ class TestFirst:
     def test_says_what_subscribing_does(self):
         customer = funded_customer("2000.00")
         version = on_sale(by_year(terms(basic(), seats(1)), "990.00"))
-        shown = subscriptions.first(
-            customer=customer, price_version=version, seats=4, at=MARCH_FIRST
-        )
+        shown = beginnings.first(customer=customer, price_version=version, seats=4, at=MARCH_FIRST)
         subscription = bought(customer, version, seats=4)
         period = SubscriptionPeriod.objects.get(subscription=subscription)
         assert (shown.due, shown.starts_at, shown.ends_at) == (

@@ -1,0 +1,139 @@
+"""
+How a subscription would begin, and who may begin one. Reads, never writes.
+"""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from django.utils.translation import gettext as _
+from djmoney.money import Money
+
+from accounts.models import Customer
+from crm_billing.errors import DomainError
+from packages import periods, queries, quotes, wording
+from packages.catalogue import NotOnSale
+from packages.models import Package, PriceVersion, Subscription
+from packages.models.subscriptions import MOST_SEATS
+from packages.terms import NO_TERM, SEAT, Terms
+
+
+class AlreadySubscribed(DomainError):
+    """
+    The customer has this package; `data["number"]` is its subscription.
+    """
+
+    code = "already_subscribed"
+
+
+class BadSeats(DomainError):
+    """
+    So many seats are not sold.
+    """
+
+    code = "bad_seats"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class First:
+    """
+    How a subscription would begin.
+
+    quote: the price of the first paid term. due: what it takes from the wallet now, nothing for a
+    trial. each_term: what each renewal costs before usage.
+    starts_at, ends_at: of the first period, the trial where there is one.
+    anchor_on: the day paid periods are counted from.
+    """
+
+    terms: Terms
+    quote: quotes.Quote
+    due: Money
+    has_trial: bool
+    starts_at: datetime
+    ends_at: datetime
+    anchor_on: date
+    zone: str
+
+    @property
+    def each_term(self) -> Money:
+        return self.quote.each_term
+
+
+def first(*, customer: Customer, price_version: PriceVersion, seats: int, at: datetime) -> First:
+    """
+    Return how a customer's subscription would begin now. Reads only.
+
+    price_version: read with `whole()`.
+    raises NotOnSale: it is no package with terms.
+    raises BadSeats: fewer than one, or more than are sold.
+    """
+    terms = price_version.terms
+    kind = price_version.package.kind
+    if kind == Package.Kind.TOP_UP or terms.interval == NO_TERM:
+        raise NotOnSale(_("This is bought once, not subscribed to."))
+    require_seats(terms, seats)
+    quote = quotes.price(terms, seats=seats)
+    zone = customer.time_zone
+    today = periods.day_in(at, zone)
+    has_trial = bool(terms.trial_days) and not queries.had(customer, price_version.package)
+    if has_trial:
+        starts_at, ends_at = periods.days(today, terms.trial_days, zone)
+        anchor_on = periods.day_in(ends_at, zone)
+    else:
+        starts_at, ends_at = periods.span(today, terms.interval, 0, zone)
+        anchor_on = today
+    return First(
+        terms=terms,
+        quote=quote,
+        due=quote.at_start * 0 if has_trial else quote.at_start,
+        has_trial=has_trial,
+        starts_at=starts_at,
+        ends_at=ends_at,
+        anchor_on=anchor_on,
+        zone=zone,
+    )
+
+
+def agreement(version: PriceVersion, begun: First, *, auto_renew: bool) -> str:
+    """
+    Return what a customer agrees to by subscribing, in the active language.
+    """
+    return wording.agreement(
+        version.package.called,
+        begun.quote,
+        auto_renew=auto_renew,
+        zone=begun.zone,
+        trial_until=begun.ends_at if begun.has_trial else None,
+        now=True,
+    )
+
+
+def is_offered(version: PriceVersion, customer: Customer, at: datetime) -> bool:
+    """
+    Tell whether a customer may buy a price at a moment.
+    """
+    return PriceVersion.objects.on_sale(at).offered_to(customer).filter(pk=version.pk).exists()
+
+
+def require_new(customer: Customer, package: Package) -> None:
+    """
+    Refuse a second subscription to the same package.
+
+    raises AlreadySubscribed: as it says.
+    """
+    held = Subscription.objects.live().filter(customer=customer, package=package).first()
+    if held is not None:
+        raise AlreadySubscribed(_("You have this package already."), number=held.number)
+
+
+def require_seats(terms: Terms, seats: int) -> None:
+    if seats < 1:
+        raise BadSeats(_("At least one seat is needed."), field="seats")
+    sold = terms.of_kind(SEAT)
+    if not sold and seats > 1:
+        raise BadSeats(_("This package is not sold by seats."), field="seats")
+    limits = [int(one.hard_limit) for one in sold if one.hard_limit is not None]
+    most = min([*limits, MOST_SEATS])
+    if seats > most:
+        raise BadSeats(
+            _("At most %(most)s seats are sold.") % {"most": wording.number(most)}, field="seats"
+        )

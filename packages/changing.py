@@ -1,0 +1,165 @@
+"""
+Writing a change of a subscription down and into force; `subscriptions.change` locks and decides.
+"""
+
+from datetime import datetime, timedelta
+
+from django.db.models import Q
+from django.utils.translation import gettext as _
+
+from accounts.models import Consent, User
+from crm_billing.errors import DomainError
+from crm_billing.money import to_minor
+from packages import beginnings, changes, wording
+from packages.catalogue import NotOnSale
+from packages.changes import Planned
+from packages.models import (
+    Charge,
+    PriceVersion,
+    Subscription,
+    SubscriptionChange,
+    SubscriptionPeriod,
+)
+from packages.terms import NO_TERM
+from wallet import spending
+
+HONOURED_FOR = timedelta(minutes=30)  # a change as it was shown
+
+
+class ChangeStale(DomainError):
+    """
+    What was shown does not hold any more.
+    """
+
+    code = "change_stale"
+
+
+def wanted(
+    subscription: Subscription, price_version: PriceVersion | None, at: datetime
+) -> PriceVersion:
+    """
+    Return the price a subscription is to have, whole.
+
+    raises NotOnSale, AlreadySubscribed: as `change`.
+    """
+    if price_version is None or price_version.pk == subscription.price_version_id:
+        return PriceVersion.objects.whole().get(pk=subscription.price_version_id)
+    version = PriceVersion.objects.whole().get(pk=price_version.pk)
+    if not beginnings.is_offered(version, subscription.customer, at):
+        raise NotOnSale(_("This price is not offered any more. Choose again."))
+    if version.interval == NO_TERM or version.package.kind != subscription.package.kind:
+        raise NotOnSale(_("This is bought once, not subscribed to."))
+    if version.package_id != subscription.package_id:
+        beginnings.require_new(subscription.customer, version.package)
+    return version
+
+
+def require_fresh(subscription: Subscription, shown_at: datetime, at: datetime) -> None:
+    """
+    Refuse to post what was shown when the subscription was another.
+    """
+    changed = subscription.changes.filter(made_at__gt=shown_at).exists()
+    begun = subscription.periods.filter(
+        number=subscription.period_number, created_at__gt=shown_at
+    ).exists()
+    if changed or begun or not at - HONOURED_FOR <= shown_at <= at:
+        raise ChangeStale(_("This was shown too long ago. Please look at it once more."))
+
+
+def write_down(
+    subscription: Subscription,
+    planned: Planned,
+    consent: Consent,
+    at: datetime,
+    by: User | None,
+) -> SubscriptionChange:
+    """
+    Keep a change; it replaces what was scheduled of the same sort.
+    """
+    other_price = planned.version.pk != subscription.price_version_id
+    other_seats = planned.seats != subscription.seats
+    same_sort = Q(to_version__isnull=False) if other_price else Q(pk=None)
+    if other_seats:
+        same_sort |= Q(to_seats__isnull=False)
+    subscription.changes.scheduled().filter(same_sort).update(revoked_at=at)
+    return SubscriptionChange.objects.create(
+        subscription=subscription,
+        from_version_id=subscription.price_version_id,
+        from_seats=subscription.seats,
+        to_version=planned.version if other_price else None,
+        to_seats=planned.seats if other_seats else None,
+        consent=consent,
+        made_at=at,
+        made_by=by,
+        applied_at=at if planned.at_once else None,
+    )
+
+
+def apply(
+    subscription: Subscription,
+    planned: Planned,
+    made: SubscriptionChange,
+    at: datetime,
+    by: User | None,
+) -> None:
+    if planned.new_term:
+        _begin_new_term(subscription, planned, at)
+    subscription.price_version, subscription.package = planned.version, planned.version.package
+    subscription.seats = planned.seats
+    subscription.save()
+    if not planned.due.amount:
+        return
+    [entry] = spending.spend_many(
+        [
+            spending.Spend(
+                customer_id=subscription.customer_id,
+                amount=planned.due,
+                reference=f"change:{made.pk}",
+                description=wording.described(
+                    subscription, starts_at=max(planned.starts_at, at), ends_at=planned.ends_at
+                ),
+                by=by,
+            )
+        ],
+        at=at,
+    )
+    Charge.objects.create(
+        customer_id=subscription.customer_id,
+        kind=Charge.Kind.TERM if planned.new_term else Charge.Kind.CHANGE,
+        subscription=subscription,
+        period_number=subscription.period_number,
+        price_version=planned.version,
+        entry=entry,
+        consent_id=made.consent_id,
+        currency=subscription.currency,
+        amount_minor=to_minor(planned.due),
+        lines=changes.frozen(planned.parts),
+        charged_at=at,
+        charged_by=by,
+    )
+
+
+def _begin_new_term(subscription: Subscription, planned: Planned, at: datetime) -> None:
+    """
+    Cut the running term short and let another one follow from a new anchor.
+    """
+    subscription.periods.filter(number=subscription.period_number).update(
+        ends_at=planned.starts_at, cut_at=at
+    )
+    subscription.period_number += 1
+    subscription.anchor_on, subscription.anchor_number = (
+        planned.anchor_on,
+        subscription.period_number,
+    )
+    subscription.paid_until = subscription.next_try_at = planned.ends_at
+    SubscriptionPeriod.objects.create(
+        subscription=subscription,
+        number=subscription.period_number,
+        previous_number=subscription.period_number - 1,
+        starts_at=planned.starts_at,
+        ends_at=planned.ends_at,
+        price_version=planned.version,
+        seats=planned.seats,
+        amount_minor=to_minor(planned.due),
+        created_at=at,
+    )
