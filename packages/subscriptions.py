@@ -190,7 +190,7 @@ def change(
     What costs more holds at once and takes its share of the term from the wallet; what costs less
     waits for the next term and can be revoked until then. See `changes.plan`.
 
-    quoted_at: when `changes.plan` was shown, at most `changing.HONOURED_FOR` ago; the same is taken.
+    quoted_at: when `changes.plan` was shown, at most HONOURED_FOR ago; the same is taken
     raises NotAllowed, CustomerFrozen, CustomerClosed, NotOnSale, BadSeats, AlreadySubscribed,
     InsufficientFunds: as `subscribe`.
     raises SubscriptionEnded: it is over.
