@@ -286,6 +286,7 @@ def grow(first, subscriptions: int) -> None:
     bought = f"{owner} INNER JOIN packages_subscription AS s ON s.customer_id = c.id"
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SET LOCAL statement_timeout = 0")
+        cursor.execute("UPDATE accounts_customer SET currency_fixed_at = %s", [BEGUN])
         copy(cursor, "accounts_customer", subscriptions, number="'C' || (90000000 + n)::text")
         copy(cursor, "accounts_consent", subscriptions, owner, customer_id="c.id")
         agreed = f"{owner} INNER JOIN accounts_consent AS k ON k.customer_id = c.id"
@@ -310,7 +311,6 @@ def grow(first, subscriptions: int) -> None:
                 """,
                 [kind, 1 if kind == "DEBT" else -1],
             )
-        cursor.execute("UPDATE accounts_customer SET currency_fixed_at = %s", [BEGUN])
 
 
 def copy(cursor, table: str, upto: int, joined: str = "", **other: str) -> None:
