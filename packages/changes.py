@@ -123,7 +123,7 @@ def frozen(parts: Sequence[Part]) -> list[dict[str, Any]]:
         component = part.line.component
         steps = [
             {
-                "units": f"{part.ticks}/{part.of}",
+                "units": "1" if part.ticks == part.of else f"{part.ticks}/{part.of}",
                 "unit_price": str(part.whole.amount),
                 "flat_price": "0",
             }

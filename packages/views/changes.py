@@ -21,6 +21,7 @@ from packages import changes, explain, queries, subscriptions, wording
 from packages.changes import Planned
 from packages.forms import ChangeForm
 from packages.models import Package, PriceVersion, Subscription, SubscriptionChange
+from packages.terms import SEAT
 from packages.views.agreeing import circumstances, clauses
 from packages.views.subscriptions import line_of, one_or_404
 from wallet.ledger import InsufficientFunds
@@ -76,6 +77,7 @@ def change(request: PortalRequest, number: str) -> HttpResponse:
             )
             for one in offered
         ],
+        "is_by_seats": any(one.terms.of_kind(SEAT) for one in offered),
         "refusal": refusal,
         "preview": planned and _preview(subscription, planned, at),
     }
