@@ -69,7 +69,7 @@ class TestTelling:
         ]
         assert "quantity: " in answer["rejected"][1]["detail"]
         assert "meter: " in answer["rejected"][3]["detail"]
-        assert answer["rejected"][2]["detail"] == "There is no such meter."
+        assert answer["rejected"][2]["detail"] == "没有这个计量表。"
 
     def test_the_same_again_changes_nothing(self, api):
         batch = {"events": [body("a"), body("b")]}
