@@ -25,7 +25,7 @@ SCHEMA = """
     SELECT 'trigger', tgrelid::regclass || '.' || tgname, pg_get_triggerdef(oid)
     FROM pg_trigger WHERE NOT tgisinternal
     UNION ALL
-    SELECT 'function', proname, pg_get_functiondef(oid)
+    SELECT 'function', oid::regprocedure::text, pg_get_functiondef(oid)
     FROM pg_proc WHERE pronamespace = 'public'::regnamespace
     UNION ALL
     SELECT 'sequence', sequencename, data_type::text FROM pg_sequences WHERE schemaname = 'public'
