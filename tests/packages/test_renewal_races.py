@@ -11,7 +11,7 @@ from dataclasses import astuple
 
 import pytest
 
-from packages import renewals, subscriptions
+from packages import due, outcomes, renewals, subscriptions
 from packages.models import Charge, Subscription
 from packages.renewals import RenewalReport
 from tests.factories import cny, fund, funded_customer
@@ -39,14 +39,14 @@ def no_locks(monkeypatch):
     """
 
     def read_only(ids, at, *, is_swept, wait=False):
-        rows = [row for row in renewals._read(ids) if row.paid_until <= at]
+        rows = [row for row in due.read(ids) if row.paid_until <= at]
         time.sleep(0.05)
         return rows
 
-    monkeypatch.setattr(renewals, "_claimed", read_only)
+    monkeypatch.setattr(due, "claimed", read_only)
 
 
-def due(count: int = DUE, money: str = "200.00") -> list[Subscription]:
+def all_due(count: int = DUE, money: str = "200.00") -> list[Subscription]:
     """
     Let so many customers have a subscription of 99.00 a month that is due in April, announced.
     """
@@ -80,7 +80,7 @@ def renewals_of(begun) -> list[int]:
 
 class TestManySweeps:
     def test_renew_each_once(self):
-        begun = due()
+        begun = all_due()
 
         result = race(sweeps())
 
@@ -91,7 +91,7 @@ class TestManySweeps:
         assert swept(APRIL) == RenewalReport()
 
     def test_without_locks_give_up_but_charge_nobody_twice(self, no_locks):
-        begun = due(7)
+        begun = all_due(7)
 
         result = race(sweeps(10))
 
@@ -103,7 +103,7 @@ class TestManySweeps:
         prove()
 
     def test_take_one_step_of_dunning(self):
-        begun = due(money="99.00")
+        begun = all_due(money="99.00")
 
         result = race(sweeps())
 
@@ -122,20 +122,20 @@ class TestManySweeps:
         assert added_up(result.won) == RenewalReport(waiting=DUE)
 
     def test_count_one_failure_where_whole_chunks_are_refused(self, monkeypatch):
-        begun = due()
+        begun = all_due()
         poisoned = begun[0]
-        honest = renewals.wording.term
+        honest = outcomes.wording.term
 
         def fails(name, *, starts_at, ends_at, zone):
             if zone == "Europe/Berlin":
                 raise ValueError("poison")
             return honest(name, starts_at=starts_at, ends_at=ends_at, zone=zone)
 
-        monkeypatch.setattr(renewals.wording, "term", fails)
-        read = renewals._read
+        monkeypatch.setattr(outcomes.wording, "term", fails)
+        read = due.read
         monkeypatch.setattr(
-            renewals,
-            "_read",
+            due,
+            "read",
             lambda ids: [
                 row._replace(zone="Europe/Berlin") if row.id == poisoned.pk else row
                 for row in read(ids)
@@ -169,7 +169,7 @@ class TestManySweeps:
 
 class TestOneAskedManyTimes:
     def test_is_renewed_once(self):
-        [one] = due(1)
+        [one] = all_due(1)
 
         result = race([lambda: renewals.renew(subscription_id=one.pk, at=APRIL)] * MANY)
 
@@ -178,7 +178,7 @@ class TestOneAskedManyTimes:
         assert left(one.customer) == cny("2.00")
 
     def test_without_locks_is_charged_once_all_the_same(self, no_locks):
-        [one] = due(1)
+        [one] = all_due(1)
 
         result = race([lambda: renewals.renew(subscription_id=one.pk, at=APRIL)] * MANY)
 
@@ -190,7 +190,7 @@ class TestOneAskedManyTimes:
 
 class TestCancelling:
     def test_ends_it_or_comes_too_late(self):
-        begun = due(20, "400.00")
+        begun = all_due(20, "400.00")
         told(APRIL + 22 * DAY)
 
         def cancel(one):
@@ -212,7 +212,7 @@ class TestCancelling:
 
 class TestSpending:
     def test_leaves_no_wallet_below_zero_and_no_renewal_half_done(self):
-        begun = due(10)  # 101.00 left: enough for the renewal or for one spend, not for both
+        begun = all_due(10)  # 101.00 left: enough for the renewal or for one spend, not for both
 
         def spend(one, place):
             return lambda: spending.spend(
@@ -243,7 +243,7 @@ class TestRetrying:
     LATER = APRIL + 7 * DAY
 
     def past_due(self):
-        [one] = due(1, "99.00")
+        [one] = all_due(1, "99.00")
         assert swept(APRIL) == RenewalReport(insufficient=1)
         return now(one)
 
@@ -265,7 +265,7 @@ class TestRetrying:
         """
         Money comes after a sweep has looked at the wallet and before it has written so.
         """
-        [one] = due(1, "99.00")
+        [one] = all_due(1, "99.00")
         looked = renewals.queries.available_minor
 
         def slowly(ids, currency):

@@ -306,10 +306,11 @@ class TestDunning:
 class TestRenew:
     def test_is_once_whoever_asks(self):
         begun = announced(bought())
-        due = begun.paid_until
-        assert renewals.renew(subscription_id=begun.pk, at=due, due=due) == RenewalReport(ok=1)
-        assert renewals.renew(subscription_id=begun.pk, at=due, due=due) == RenewalReport()
-        assert renewals.renew(subscription_id=begun.pk, at=due) == RenewalReport()
+        end = begun.paid_until
+        seen = {"subscription_id": begun.pk, "at": end, "paid_until": end}
+        assert renewals.renew(**seen) == RenewalReport(ok=1)
+        assert renewals.renew(**seen) == RenewalReport()
+        assert renewals.renew(subscription_id=begun.pk, at=end) == RenewalReport()
 
 
 class TestRun:

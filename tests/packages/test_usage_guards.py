@@ -33,8 +33,10 @@ REFUSED = {
     "UPDATE packages_meter SET name = 'x'": "packages_meter_stays",
     "DELETE FROM packages_meter": "packages_meter_stays",
     "TRUNCATE packages_meter CASCADE": "packages_meter_is_never_emptied",
-    "UPDATE packages_meter SET retired_at = created_at - interval '1 day'": (
-        "packages_meter_retires_after_it_was_made"
+    "UPDATE packages_meter SET retired_at = created_at - interval '1 day'"
+    " WHERE retired_at IS NULL": "packages_meter_retires_after_it_was_made",
+    "UPDATE packages_meter SET retired_at = now() WHERE code = 'old'": (
+        "packages_meter_retires_once"
     ),
 }
 # columns of another event -> the constraint that refuses it

@@ -1,0 +1,252 @@
+"""
+Writing what became of due subscriptions: extended, ended, put off or dunned, many at a time.
+"""
+
+from collections.abc import Callable, Iterable
+from datetime import date, datetime
+from functools import lru_cache
+
+from django.db import connection
+
+from crm_billing import crash, outbox
+from crm_billing.money import to_minor
+from packages import dunning, notices, periods, wording
+from packages.due import Decided, Row
+from packages.models import Notice, Subscription
+from packages.notices import Told
+from packages.prices import EachTerm
+from packages.subscriptions import reference
+from wallet import spending
+
+
+def write(decided: Decided, at: datetime) -> None:
+    _extend(decided.paid, at)
+    _end(decided.ended, at)
+    _put_off(decided.waiting)
+    _dun(decided.lacking, at)
+
+
+def _extend(paid: list[tuple[Row, EachTerm, int | None]], at: datetime) -> None:
+    """
+    Charge and extend, all in six statements.
+    """
+    if not paid:
+        return
+    ends = [_next_end(row) for row, _price, _notice in paid]
+    charged = [
+        (row, price, notice_id, ends_at)
+        for (row, price, notice_id), ends_at in zip(paid, ends, strict=True)
+        if notice_id is not None
+    ]
+    posted = (
+        spending.spend_many(
+            [
+                spending.Spend(
+                    customer_id=row.customer_id,
+                    amount=price.amount,
+                    reference=reference("renewal", row.id, row.paid_until, row.zone),
+                    description=wording.term(
+                        row.name, starts_at=row.paid_until, ends_at=ends_at, zone=row.zone
+                    ),
+                )
+                for row, price, _notice, ends_at in charged
+            ],
+            at=at,
+        )
+        if charged
+        else []
+    )
+    crash.point("renewals_after_post")
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            INSERT INTO packages_subscriptionperiod
+                (subscription_id, number, previous_number, starts_at, ends_at, price_version_id,
+                 seats, is_trial, amount_minor, created_at)
+            SELECT s.id, s.period_number + 1, s.period_number, s.paid_until, u.ends_at,
+                u.price_version_id, u.seats, false, u.amount_minor, %s
+            FROM unnest(%s::bigint[], %s::timestamptz[], %s::bigint[], %s::bigint[], %s::integer[])
+                AS u (id, ends_at, amount_minor, price_version_id, seats)
+            INNER JOIN packages_subscription AS s ON s.id = u.id
+            """,
+            [
+                at,
+                [row.id for row, _price, _notice in paid],
+                ends,
+                [to_minor(price.amount) for _row, price, _notice in paid],
+                [row.price_version_id for row, _price, _notice in paid],
+                [row.seats for row, _price, _notice in paid],
+            ],
+        )
+        cursor.execute(
+            """
+            UPDATE packages_subscription AS s SET
+                price_version_id = u.price_version_id,
+                package_id = u.package_id,
+                seats = u.seats,
+                anchor_on = u.anchor_on,
+                anchor_number = u.anchor_number,
+                period_number = s.period_number + 1,
+                paid_until = u.ends_at,
+                next_try_at = u.ends_at,
+                state = 'ACTIVE',
+                past_due_at = NULL,
+                failures = 0
+            FROM unnest(
+                %s::bigint[], %s::timestamptz[], %s::bigint[], %s::bigint[], %s::integer[],
+                %s::date[], %s::integer[]
+            ) AS u (id, ends_at, price_version_id, package_id, seats, anchor_on, anchor_number)
+            WHERE s.id = u.id
+            """,
+            [
+                [row.id for row, _price, _notice in paid],
+                ends,
+                [row.price_version_id for row, _price, _notice in paid],
+                [row.package_id for row, _price, _notice in paid],
+                [row.seats for row, _price, _notice in paid],
+                [row.anchor[0] for row, _price, _notice in paid],
+                [row.anchor[1] for row, _price, _notice in paid],
+            ],
+        )
+        cursor.execute(
+            "UPDATE packages_subscriptionchange SET applied_at = %s"
+            " WHERE subscription_id = ANY (%s) AND applied_at IS NULL AND revoked_at IS NULL",
+            [at, [row.id for row, _price, _notice in paid]],
+        )
+    _explain(charged, [entry.pk for entry in posted], at)
+
+
+def _explain(
+    charged: list[tuple[Row, EachTerm, int, datetime]],
+    entry_ids: list[int],
+    at: datetime,
+) -> None:
+    if not charged:
+        return
+    different = dict.fromkeys(price.lines for _row, price, *_rest in charged)
+    lines = {text: place for place, text in enumerate(different, start=1)}
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            INSERT INTO packages_charge
+                (customer_id, kind, subscription_id, period_number, price_version_id, entry_id,
+                 consent_id, notice_id, currency, amount_minor, lines, charged_at)
+            SELECT s.customer_id, 'RENEWAL', s.id, s.period_number, s.price_version_id,
+                u.entry_id, s.consent_id, u.notice_id, s.currency, u.amount_minor,
+                (%s::jsonb[])[u.place], %s
+            FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::integer[])
+                AS u (id, entry_id, notice_id, amount_minor, place)
+            INNER JOIN packages_subscription AS s ON s.id = u.id
+            """,
+            [
+                list(lines),
+                at,
+                [row.id for row, *_rest in charged],
+                entry_ids,
+                [notice_id for _row, _price, notice_id, _ends in charged],
+                [to_minor(price.amount) for _row, price, *_rest in charged],
+                [lines[price.lines] for _row, price, *_rest in charged],
+            ],
+        )
+    outbox.put_many(
+        topic="renewal.done",
+        errands={
+            f"{row.id}:{row.next_number}": {"subscription_id": row.id, "number": row.next_number}
+            for row, *_rest in charged
+        },
+        at=at,
+    )
+
+
+def _end(rows: list[Row], at: datetime) -> None:
+    if rows:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "UPDATE packages_subscription SET state = 'ENDED', ended_at = %s,"
+                " next_try_at = NULL, past_due_at = NULL WHERE id = ANY (%s)",
+                [at, [row.id for row in rows]],
+            )
+
+
+def _put_off(waiting: list[tuple[Row, datetime]]) -> None:
+    if waiting:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "UPDATE packages_subscription AS s SET next_try_at = u.next_try_at"
+                " FROM unnest(%s::bigint[], %s::timestamptz[]) AS u (id, next_try_at)"
+                " WHERE s.id = u.id",
+                [[row.id for row, _until in waiting], [until for _row, until in waiting]],
+            )
+
+
+def _dun(lacking: list[tuple[Row, EachTerm]], at: datetime) -> None:
+    """
+    Take the next step of dunning: a state, the moment of the next try, perhaps a message.
+    """
+    if not lacking:
+        return
+    since = {row.id: row.past_due_at or at for row, _price in lacking}
+    standings = {id: dunning.standing(moment, at=at) for id, moment in since.items()}
+    over = [id for id, one in standings.items() if one.next_at is None]
+    on = {id: one for id, one in standings.items() if one.next_at is not None}
+    _step_down(since, on)
+    _end([row for row, _price in lacking if row.id in over], at)
+    known = Subscription.objects.select_related("customer", "package").in_bulk(since)
+    notices.write(
+        [
+            Told(
+                subscription=known[row.id],
+                kind=Notice.Kind.DUNNING,
+                period_number=row.next_number,
+                step=standings[row.id].tells or 0,
+                amount=price.amount,
+                due_at=at,
+            )
+            for row, price in lacking
+        ],
+        at=at,
+    )
+
+
+def _step_down(since: dict[int, datetime], standings: dict[int, dunning.Standing]) -> None:
+    """
+    Write states that only go down, whichever steps were missed in between.
+    """
+    ladder: Iterable[tuple[str, Callable[[str], bool]]] = (
+        (dunning.PAST_DUE, lambda state: True),
+        (dunning.RESTRICTED, lambda state: state != dunning.PAST_DUE),
+        (dunning.SUSPENDED, lambda state: state == dunning.SUSPENDED),
+    )
+    for state, reaches in ladder:
+        ids = [id for id, one in standings.items() if reaches(one.state)]
+        before = {
+            dunning.PAST_DUE: ["TRIAL", "ACTIVE", "PAST_DUE"],
+            dunning.RESTRICTED: ["PAST_DUE", "RESTRICTED"],
+            dunning.SUSPENDED: ["RESTRICTED", "SUSPENDED"],
+        }[state]
+        if ids:
+            with connection.cursor() as cursor:
+                cursor.execute(
+                    "UPDATE packages_subscription AS s SET state = %s,"
+                    " past_due_at = u.past_due_at, next_try_at = u.next_try_at"
+                    " FROM unnest(%s::bigint[], %s::timestamptz[], %s::timestamptz[])"
+                    " AS u (id, past_due_at, next_try_at)"
+                    " WHERE s.id = u.id AND s.state = ANY (%s)",
+                    [
+                        state,
+                        ids,
+                        [since[id] for id in ids],
+                        [standings[id].next_at for id in ids],
+                        before,
+                    ],
+                )
+
+
+def _next_end(row: Row) -> datetime:
+    anchor_on, anchor_number = row.anchor
+    return _boundary(anchor_on, row.interval, row.next_number - anchor_number + 1, row.zone)
+
+
+@lru_cache(maxsize=10_000)
+def _boundary(anchor: date, interval: str, n: int, zone: str) -> datetime:
+    return periods.instant(periods.boundary(anchor, interval, n), zone)
