@@ -337,6 +337,7 @@ CELERY_BEAT_SCHEDULE = {
     "continue-checkouts": {"task": "packages.tasks.continue_checkouts", "schedule": 60.0},
     "prepare-notices": {"task": "packages.tasks.prepare_notices", "schedule": 300.0},
     "sweep-renewals": {"task": "packages.tasks.sweep_renewals", "schedule": 120.0},
+    "bill-use": {"task": "packages.tasks.bill_use", "schedule": 600.0},
     "report-parked": {"task": "reports.tasks.report_parked", "schedule": 60.0},
 }
 OUTBOX_MAX_ATTEMPTS = env.int("OUTBOX_MAX_ATTEMPTS", default=8)

@@ -11,7 +11,7 @@ from crm_billing import money
 from packages import wording
 from packages.models import PriceVersion, Subscription
 from packages.queries import Offered
-from packages.quotes import Quote, Turnover, Used, price
+from packages.quotes import Quote, Turnover, Use, price
 from packages.terms import METERED, PERCENTAGE, SEAT, Terms
 
 MOST_SEATS = 100_000
@@ -66,7 +66,7 @@ class CalculatorForm(forms.Form):
         if not self.is_valid():
             return None
         said, months = self.cleaned_data, self.terms.months
-        used: dict[str, Used] = {}
+        used: dict[str, Use] = {}
         for one in self.terms.of_kind(METERED):
             used[one.code] = Decimal(said[f"use-{one.code}"]) * months
         for one in self.terms.of_kind(PERCENTAGE):

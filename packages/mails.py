@@ -16,7 +16,7 @@ from django.utils.translation import override
 from accounts.queries import billing_emails
 from crm_billing.templatetags.ui import money
 from packages import wording
-from packages.models import Charge, Subscription, SubscriptionPeriod
+from packages.models import Charge, Subscription, SubscriptionPeriod, UsageBill
 
 log = structlog.get_logger(__name__)
 
@@ -92,6 +92,40 @@ def tell_of_renewal(*, subscription_id: int, number: int) -> None:
         subject=subject,
         text=text,
         key=f"renewal:{subscription_id}:{number}",
+    ).send()
+
+
+def tell_of_use(*, bill_id: int) -> None:
+    """
+    Mail what was taken for the use of a term and where it is explained.
+
+    raises OSError: the mail server is down or says no.
+    """
+    bill = UsageBill.objects.select_related("customer", "subscription__package").get(pk=bill_id)
+    to = billing_emails(bill.customer)
+    if not to:
+        log.warning("use.nobody_to_tell", customer=bill.customer.number)
+        return
+    with override(bill.customer.locale):
+        facts = {
+            "package": bill.subscription.package.called,
+            "amount": money(bill.amount),
+            "first": wording.shown_day(bill.starts_at, bill.subscription.zone),
+            "last": wording.last_day(bill.ends_at, bill.subscription.zone),
+            "why": settings.SITE_URL + reverse("packages:charge", args=[bill.charge_id]),
+            "limits": settings.SITE_URL + reverse("packages:limits"),
+        }
+        subject = _("%(amount)s taken for the use of %(package)s") % facts
+        text = "\n\n".join(
+            [
+                _("From %(first)s to %(last)s more was used than is included, as you allowed.")
+                % facts,
+                _("Why this charge? %(why)s") % facts,
+                _("What use may cost, you decide here: %(limits)s") % facts,
+            ]
+        )
+    message(
+        to=to, locale=bill.customer.locale, subject=subject, text=text, key=f"use:{bill_id}"
     ).send()
 
 

@@ -5,11 +5,21 @@ What renewals cost, worked out once for each price version and number of seats.
 import json
 from collections.abc import Collection
 from dataclasses import dataclass
+from functools import lru_cache
 
 from djmoney.money import Money
 
 from packages import charges, quotes
 from packages.models import PriceVersion, Subscription, SubscriptionChange
+from packages.terms import Terms
+
+
+@lru_cache(maxsize=4_096)
+def terms_of(price_version_id: int) -> Terms:
+    """
+    Return what a published price says. It never changes, so it is remembered for good.
+    """
+    return PriceVersion.objects.whole().get(pk=price_version_id, published_at__isnull=False).terms
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from djmoney.money import Money
 from crm_billing.money import exponent, from_minor, rounded, to_minor
 from packages import rating
 from packages.rating import Step
-from packages.terms import COUNTED, FIXED, METERED, ONE_OFF, PERCENTAGE, SEAT, Component, Terms
+from packages.terms import COUNTED, FIXED, ONE_OFF, PERCENTAGE, SEAT, USED, Component, Terms
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class Turnover:
     count: int = 1
 
 
-Used = Decimal | int | Sequence[Turnover]
+Use = Decimal | int | Sequence[Turnover]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ class Line:
 
     @property
     def is_use(self) -> bool:
-        return self.component.kind in (METERED, PERCENTAGE)
+        return self.component.kind in USED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,7 +102,7 @@ class Quote:
         return rounded(Fraction(to_minor(self.each_term), self.terms.months), self.terms.currency)
 
 
-def price(terms: Terms, *, seats: int = 1, usage: Mapping[str, Used] | None = None) -> Quote:
+def price(terms: Terms, *, seats: int = 1, usage: Mapping[str, Use] | None = None) -> Quote:
     """
     Return what a term costs with so many seats and so much use in it.
 
@@ -133,7 +133,7 @@ def saving(terms: Terms, monthly: Terms) -> int:
     return max(100 * (single - to_minor(terms.fixed)) // single, 0)
 
 
-def _line(component: Component, currency: str, seats: int, used: Used) -> Line:
+def _line(component: Component, currency: str, seats: int, used: Use) -> Line:
     if component.kind in FIXED:
         amount = component.amount or from_minor(0, currency)
         step = Step(Decimal(0), None, Decimal(1), amount.amount, Decimal(0))
@@ -145,7 +145,7 @@ def _line(component: Component, currency: str, seats: int, used: Used) -> Line:
     raise ValueError(f"{component.kind!r} is no kind of component")
 
 
-def _counted(component: Component, currency: str, used: Used) -> Line:
+def _counted(component: Component, currency: str, used: Use) -> Line:
     quantity = Decimal(str(used))
     reachable = charged = quantity
     if quantity.is_finite() and quantity > 0:  # of others `rate` says what is wrong with them

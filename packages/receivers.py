@@ -22,6 +22,7 @@ from wallet.onward import Link
 def go_on_buying(sender: Any, customer_id: int, **more: Any) -> None:
     tasks.continue_checkouts.apply_async(kwargs={"customer_id": customer_id}, retry=False)
     tasks.retry_renewals.apply_async(kwargs={"customer_id": customer_id}, retry=False)
+    tasks.settle_use.apply_async(kwargs={"customer_id": customer_id}, retry=False)
 
 
 @outbox.handles("notice.send")
@@ -32,6 +33,11 @@ def send_notice(payload: dict[str, Any], *, at: datetime) -> None:
 @outbox.handles("renewal.done")
 def tell_of_renewal(payload: dict[str, Any], *, at: datetime) -> None:
     mails.tell_of_renewal(subscription_id=payload["subscription_id"], number=payload["number"])
+
+
+@outbox.handles("use.charged")
+def tell_of_use(payload: dict[str, Any], *, at: datetime) -> None:
+    mails.tell_of_use(bill_id=payload["bill_id"])
 
 
 @outbox.handles("renewal.parked")

@@ -84,7 +84,7 @@ def subscribe(
     raises InsufficientFunds: less is available; `data["available"]` says how much.
     """
     customer = customers.lock(customer.pk)
-    _require_right(by, customer.pk)
+    require_right(by, customer.pk)
     customers.require_active(customer)
     version = PriceVersion.objects.whole().get(pk=price_version.pk)
     if quote is None and not beginnings.is_offered(version, customer, at):
@@ -125,8 +125,8 @@ def cancel(*, subscription_id: int, at: datetime, by: User | None = None) -> Sub
     """
     subscription = lock(subscription_id)
     if not (by and by.is_active and by.is_staff and by.has_perm(CANCEL)):
-        _require_right(by, subscription.customer_id)
-    _require_live(subscription)
+        require_right(by, subscription.customer_id)
+    require_live(subscription)
     if subscription.cancelled_at is not None:
         return subscription
     subscription.auto_renew = False
@@ -153,8 +153,8 @@ def renew_automatically(
     raises SubscriptionEnded: it is over.
     """
     subscription = lock(subscription_id)
-    _require_right(by, subscription.customer_id)
-    _require_live(subscription)
+    require_right(by, subscription.customer_id)
+    require_live(subscription)
     if subscription.auto_renew:
         return subscription
     subscription.consent = consents.record(
@@ -198,9 +198,9 @@ def change(
     raises ChangeStale: it was shown too long ago, or something has changed since.
     """
     subscription = lock(subscription_id)
-    _require_right(by, subscription.customer_id)
+    require_right(by, subscription.customer_id)
     customers.require_active(subscription.customer)
-    _require_live(subscription)
+    require_live(subscription)
     shown_at = quoted_at or at
     changing.require_fresh(subscription, shown_at, at)
     version = changing.wanted(subscription, price_version, shown_at)
@@ -239,7 +239,7 @@ def revoke_change(*, change_id: int, at: datetime, by: User | None = None) -> Su
     """
     made = SubscriptionChange.objects.get(pk=change_id)
     subscription = lock(made.subscription_id)
-    _require_right(by, subscription.customer_id)
+    require_right(by, subscription.customer_id)
     made.refresh_from_db()
     if made.applied_at is not None:
         raise changing.ChangeStale(_("This change is in force already."))
@@ -358,12 +358,18 @@ def _end(subscription: Subscription, at: datetime) -> None:
     subscription.next_try_at = subscription.past_due_at = None
 
 
-def _require_live(subscription: Subscription) -> None:
+def require_live(subscription: Subscription) -> None:
+    """
+    raises SubscriptionEnded: it is over.
+    """
     if not subscription.is_live:
         raise SubscriptionEnded(_("This subscription has ended."), number=subscription.number)
 
 
-def _require_right(by: User | None, customer_id: int) -> None:
+def require_right(by: User | None, customer_id: int) -> None:
+    """
+    raises NotAllowed: somebody who may not spend for the customer.
+    """
     if by is None:
         return
     if role_in(by, customer_id) not in (Member.Role.OWNER, Member.Role.FINANCE):

@@ -7,7 +7,7 @@ from django.db import InterfaceError, InternalError, OperationalError
 from django.utils import timezone
 
 from accounts.models import User
-from packages import checkout, notices, renewals
+from packages import billing, checkout, notices, renewals
 
 LOST_CONNECTION = (OperationalError, InterfaceError, InternalError)
 
@@ -35,3 +35,14 @@ def retry_renewals(*, customer_id: int) -> None:
 @shared_task(autoretry_for=LOST_CONNECTION, retry_backoff=True, max_retries=5)
 def run_renewals(*, rehearse: bool, user_id: int) -> None:
     renewals.run(at=timezone.now(), rehearse=rehearse, by=User.objects.get(pk=user_id))
+
+
+@shared_task(autoretry_for=LOST_CONNECTION, retry_backoff=True, max_retries=5)
+def bill_use() -> None:
+    billing.close(at=timezone.now())
+    billing.settle(at=timezone.now())
+
+
+@shared_task(autoretry_for=LOST_CONNECTION, retry_backoff=True, max_retries=5)
+def settle_use(*, customer_id: int) -> None:
+    billing.settle(at=timezone.now(), customer_id=customer_id)

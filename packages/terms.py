@@ -16,6 +16,7 @@ RECURRING, FEATURE, ONE_OFF = "RECURRING", "FEATURE", "ONE_OFF"
 SEAT, METERED, PERCENTAGE = "SEAT", "METERED", "PERCENTAGE"
 FIXED = (RECURRING, FEATURE, ONE_OFF)  # an amount
 COUNTED = (SEAT, METERED)  # tiers
+USED = (METERED, PERCENTAGE)  # known only when it has been used
 
 NO_TERM = ""  # of what is bought once
 Tier = Mapping[str, str | None]

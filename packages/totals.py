@@ -15,6 +15,7 @@ from accounts.models import Customer
 from crm_billing.money import from_minor
 from packages import periods
 from packages.models import Meter
+from packages.quotes import Turnover
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,7 @@ def between(
     """
     Return what each of these meters shows between two moments.
     """
-    return _measure(customer, [(meter, start, end) for meter in meters])
+    return measure(customer, [(meter, start, end) for meter in meters])
 
 
 def daily(
@@ -68,11 +69,27 @@ def daily(
     days = [first + timedelta(days=place) for place in range((last - first).days + 1)]
     edges = [periods.instant(day, tz) for day in [*days, last + timedelta(days=1)]]
     spans = [(meter, start, end) for meter in meters for start, end in pairwise(edges)]
-    told = iter(_measure(customer, spans))
+    told = iter(measure(customer, spans))
     return [[Day(day, next(told)) for day in days] for _meter in meters]
 
 
-def _measure(customer: Customer, spans: Sequence[Span]) -> list[Used]:
+def turnover(customer: Customer, meter: Meter, *, start: datetime, end: datetime) -> list[Turnover]:
+    """
+    Return the transactions of a stretch of time, those of one value together.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT l.value_minor, count(*) FROM packages_usage_left(%s, %s, %s, %s) AS l"
+            " GROUP BY l.value_minor ORDER BY l.value_minor",
+            [customer.pk, meter.pk, start, end],
+        )
+        return [
+            Turnover(from_minor(int(value), customer.currency), count)
+            for value, count in cursor.fetchall()
+        ]
+
+
+def measure(customer: Customer, spans: Sequence[Span]) -> list[Used]:
     """
     Return what each span shows, in two queries at most.
 

@@ -24,6 +24,7 @@ class Consent(models.Model):
         SUBSCRIBE = "SUBSCRIBE", _("Subscription")
         AUTO_RENEW = "AUTO_RENEW", _("Automatic renewal")
         CHANGE = "CHANGE", _("Change of a subscription")
+        USE = "USE", _("Use beyond what is included")
 
     customer = models.ForeignKey(
         Customer, models.PROTECT, related_name="consents", verbose_name=_("customer")
@@ -51,7 +52,7 @@ class Consent(models.Model):
         constraints = [
             models.CheckConstraint(
                 name="accounts_consent_purpose_is_known",
-                condition=Q(purpose__in=["SUBSCRIBE", "AUTO_RENEW", "CHANGE"]),
+                condition=Q(purpose__in=["SUBSCRIBE", "AUTO_RENEW", "CHANGE", "USE"]),
             ),
             models.CheckConstraint(
                 name="accounts_consent_has_a_text", condition=~Q(text="") & ~Q(version="")

@@ -1,6 +1,8 @@
+from packages.models.bills import UsageBill, UsageShare
 from packages.models.catalogue import Package
 from packages.models.changes import SubscriptionChange
 from packages.models.charges import Charge
+from packages.models.limits import Overage, SpendingCap
 from packages.models.notices import Notice, RenewalRun
 from packages.models.prices import PriceComponent, PriceVersion, TopUpOffer
 from packages.models.quotes import PriceQuote
@@ -11,15 +13,19 @@ __all__ = [
     "Charge",
     "Meter",
     "Notice",
+    "Overage",
     "Package",
     "PriceComponent",
     "PriceQuote",
     "PriceVersion",
     "RenewalRun",
+    "SpendingCap",
     "Subscription",
     "SubscriptionChange",
     "SubscriptionPeriod",
     "TopUpOffer",
+    "UsageBill",
     "UsageEvent",
     "UsageHour",
+    "UsageShare",
 ]

@@ -30,6 +30,7 @@ class Charge(models.Model):
         RENEWAL = "RENEWAL", _("Renewal")
         TERM = "TERM", _("New term")
         CHANGE = "CHANGE", _("Change")
+        USAGE = "USAGE", _("Use")
 
     customer = models.ForeignKey(
         Customer, models.PROTECT, related_name="charges", verbose_name=_("customer")
@@ -77,6 +78,12 @@ class Charge(models.Model):
                 name="packages_charge_once_per_period",
                 condition=Q(kind__in=["FIRST", "RENEWAL", "TERM"]),
             ),
+            models.UniqueConstraint(
+                "subscription",
+                "period_number",
+                name="packages_charge_use_once_per_period",
+                condition=Q(kind="USAGE"),
+            ),
             models.CheckConstraint(
                 name="packages_charge_amount_positive", condition=Q(amount_minor__gt=0)
             ),
@@ -86,7 +93,7 @@ class Charge(models.Model):
             ),
             models.CheckConstraint(
                 name="packages_charge_kind_is_known",
-                condition=Q(kind__in=["FIRST", "RENEWAL", "TERM", "CHANGE"]),
+                condition=Q(kind__in=["FIRST", "RENEWAL", "TERM", "CHANGE", "USAGE"]),
             ),
         ]
         indexes = [models.Index(fields=["customer", "-id"], name="packages_charge_by_customer")]

@@ -250,6 +250,7 @@ class SubscriptionPeriod(models.Model):
                 condition=Q(amount_minor__gte=0) & (Q(is_trial=False) | Q(amount_minor=0)),
             ),
         ]
+        indexes = [models.Index(fields=["ends_at"], name="packages_period_by_end")]
 
     def __str__(self) -> str:
         return f"{self.subscription_id}/{self.number}"

@@ -1,0 +1,352 @@
+"""
+May this customer use something now, and how much of it is left? Reads only; always as of now.
+
+What prices say never changes and is remembered; everything that can change is read each time, so
+an answer is never wrong after a change. source: docs/adr/0015-use.md
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from functools import cached_property
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models import Customer
+from crm_billing.money import to_minor
+from packages import limits, periods, prices, queries, reckoning, totals
+from packages.models import Meter, Overage, Package, Subscription, UsageBill
+from packages.queries import Offered
+from packages.reckoning import ALL, MONTH, TERM, Reckoned, Term
+from packages.terms import METERED, ONE_OFF, PERCENTAGE, SEAT, Component, Terms
+from wallet import queries as wallet
+
+BALANCE, HARD, UNPAID = "BALANCE", "HARD", "UNPAID"
+MOST = 10**14  # no meter counts further
+
+REASONS: dict[str, str | Promise] = {
+    "customer_frozen": _("Your account is frozen."),
+    "customer_closed": _("Your account is closed."),
+    "not_in_plan": _("It is part of none of your packages."),
+    "restricted": _("The package is not paid: you can read, but change nothing."),
+    "suspended": _("The package is not paid and is suspended."),
+    "paused": _("The package is paused."),
+    "ended": _("The package has ended."),
+    "quota_reached": _("What is included is used up, and use beyond it is not allowed."),
+    "not_authorised": _("Nobody has allowed that this is charged."),
+    "amount_reached": _("The amount you allowed for a term is used up."),
+    "feature_cap_reached": _("Your cap of the month for this is reached."),
+    "monthly_cap_reached": _("Your cap of the month is reached."),
+    "hard_limit_reached": _("The package gives no more than this."),
+    "balance_too_low": _("The balance does not cover more."),
+    "use_unpaid": _("Use of an earlier term is not paid yet."),
+    "seats_taken": _("All seats are taken."),
+}
+_BOUND = {
+    TERM: "amount_reached",
+    MONTH: "feature_cap_reached",
+    ALL: "monthly_cap_reached",
+    BALANCE: "balance_too_low",
+    HARD: "hard_limit_reached",
+    UNPAID: "use_unpaid",
+}
+_STATE = {
+    Subscription.State.RESTRICTED: "restricted",
+    Subscription.State.SUSPENDED: "suspended",
+    Subscription.State.ENDED: "ended",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """
+    Whether one more may be used. limit, left: None without a limit. reason: a key of REASONS, empty
+    when it is allowed. resets_at: when what is used begins at nothing again.
+    next_plan: the code of the cheapest package on offer that would allow it.
+    """
+
+    feature: str
+    allowed: bool
+    limit: Decimal | None = None
+    used: Decimal = Decimal(0)
+    left: Decimal | None = None
+    resets_at: datetime | None = None
+    reason: str = ""
+    next_plan: str | None = None
+
+
+def check(
+    customer: Customer, feature: str, *, at: datetime, quantity: Decimal = Decimal(1)
+) -> Decision:
+    """
+    Tell whether a customer may use a feature now.
+
+    feature: the code of a component of a price: a feature, seats, a meter.
+    quantity: how many more units are wanted.
+    """
+    return _View(customer, at).decide(feature, quantity)
+
+
+def every(customer: Customer, *, at: datetime) -> list[Decision]:
+    """
+    Return the decision on every feature of the customer's packages, by code.
+    """
+    view = _View(customer, at)
+    return [view.decide(code, Decimal(1), together=True) for code in sorted(view.codes)]
+
+
+def reach(terms: Terms, component: Component, most_minor: int) -> Decimal | None:
+    """
+    Return the largest whole quantity that costs no more than so much, None without end.
+    """
+
+    def costs(units: int) -> int:
+        return to_minor(reckoning.cost(terms, component, Decimal(units)).amount)
+
+    if costs(MOST) <= most_minor:
+        return None
+    low, high = 0, MOST  # costs(low) fits, costs(high) does not
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if costs(middle) <= most_minor else (low, middle)
+    return Decimal(low)
+
+
+class _View:
+    """
+    A customer's packages as they stand at a moment.
+    """
+
+    def __init__(self, customer: Customer, at: datetime) -> None:
+        self.customer = Customer.objects.get(pk=customer.pk)
+        self.at = at
+        live = Subscription.objects.live().filter(customer=customer).select_related("customer")
+        self.subscriptions = [
+            (one, prices.terms_of(one.price_version_id)) for one in live.order_by("pk")
+        ]
+
+    @property
+    def codes(self) -> set[str]:
+        return {
+            component.code
+            for _one, terms in self.subscriptions
+            for component in terms.components
+            if component.kind != ONE_OFF
+        }
+
+    @cached_property
+    def terms(self) -> list[Term]:
+        """
+        Return all terms whose use is not billed, and that of a subscription in grace.
+        """
+        found = reckoning.unbilled(self.customer, at=self.at)
+        running = {one.subscription.pk for one in found if one.ends_at > self.at}
+        return found + [
+            _unpaid_term(one, terms)
+            for one, terms in self.subscriptions
+            if one.pk not in running and one.paid_until <= self.at
+        ]
+
+    @cached_property
+    def reckoned(self) -> list[Reckoned]:
+        return reckoning.reckon(self.customer, self.terms, at=self.at)
+
+    @cached_property
+    def bills(self) -> list[UsageBill]:
+        return list(UsageBill.objects.unpaid().filter(customer=self.customer))
+
+    @cached_property
+    def covered_minor(self) -> int:
+        """
+        Return what of the balance is not needed for use so far.
+        """
+        currency = self.customer.currency
+        free = wallet.available_minor([self.customer.pk], currency).get(self.customer.pk, 0)
+        owed = sum(one.amount_minor for one in (*self.reckoned, *self.bills))
+        return max(free - owed, 0)
+
+    def decide(self, feature: str, quantity: Decimal, *, together: bool = False) -> Decision:
+        """
+        together: others are asked about as well, so that all is reckoned at once.
+        """
+        if self.customer.status != Customer.Status.ACTIVE:
+            frozen = self.customer.status == Customer.Status.FROZEN
+            return _no(feature, "customer_frozen" if frozen else "customer_closed")
+        having = [
+            (one, terms, component)
+            for one, terms in self.subscriptions
+            for component in terms.components
+            if component.code == feature and component.kind != ONE_OFF
+        ]
+        if not having:
+            return _no(feature, "not_in_plan", next_plan=self._next(feature, Decimal(0)))
+        refusals = []
+        for one, _terms, component in having:
+            stopped = self._stopped(one)
+            if not stopped:
+                return self._of(one, component, quantity, together=together)
+            refusals.append(stopped)
+        return _no(feature, refusals[0])
+
+    def _stopped(self, one: Subscription) -> str:
+        if one.paid_until <= self.at and not one.auto_renew:
+            return "ended"
+        return _STATE.get(Subscription.State(one.state), "")
+
+    def _of(
+        self, one: Subscription, component: Component, quantity: Decimal, *, together: bool
+    ) -> Decision:
+        if component.kind == SEAT:
+            return self._seats(one, component, quantity)
+        if component.kind not in (METERED, PERCENTAGE):
+            return Decision(feature=component.code, allowed=True)
+        reckoned = self._reckoned(one, component, together=together)
+        if reckoned is None:
+            return Decision(feature=component.code, allowed=True)
+        if component.kind == PERCENTAGE:
+            return self._transactions(reckoned)
+        return self._units(reckoned, quantity)
+
+    def _seats(self, one: Subscription, component: Component, quantity: Decimal) -> Decision:
+        limit = Decimal(max(one.seats, int(component.included)))
+        meter = Meter.objects.filter(code=component.code).first()
+        used = Decimal(0)
+        if meter is not None:
+            start = min(one.created_at, self.at)
+            [found] = totals.between(self.customer, [meter], start=start, end=self.at)
+            used = found.quantity
+        allowed = used + quantity <= limit
+        return Decision(
+            feature=component.code,
+            allowed=allowed,
+            limit=limit,
+            used=used,
+            left=max(limit - used, Decimal(0)),
+            reason="" if allowed else "seats_taken",
+        )
+
+    def _reckoned(
+        self, one: Subscription, component: Component, *, together: bool
+    ) -> Reckoned | None:
+        """
+        Return the running term's use of a feature. What is not allowed beyond what is included
+        shares no bound with anything else and is reckoned alone.
+        """
+        mine = [
+            term
+            for term in self.terms
+            if term.subscription.pk == one.pk and term.starts_at <= self.at < term.ends_at
+        ]
+        known = limits.read(self.customer, [one]).overage(one.pk, component.code, self.at)
+        if together or (known is not None and known.policy != Overage.Policy.BLOCK):
+            found = self.reckoned
+        else:
+            found = reckoning.reckon(self.customer, mine, at=self.at, only=component.code)
+        return next(
+            (each for each in found if each.term in mine and each.component.code == component.code),
+            None,
+        )
+
+    def _rooms(self, reckoned: Reckoned) -> dict[str, int]:
+        """
+        Return what bounds the cost of more use, and how far away each bound is.
+        """
+        rooms = dict(reckoned.rooms)
+        if rooms.get(TERM) == 0:
+            return rooms
+        if any(bill.next_try_at > bill.made_at for bill in self.bills if bill.next_try_at):
+            rooms[UNPAID] = 0
+        rooms[BALANCE] = self.covered_minor
+        return rooms
+
+    def _transactions(self, reckoned: Reckoned) -> Decision:
+        bound, room = min(self._rooms(reckoned).items(), key=lambda one: one[1])
+        reason = "" if room else _reason(bound, reckoned)
+        return Decision(
+            feature=reckoned.component.code,
+            allowed=not reason,
+            used=reckoned.quantity,
+            resets_at=reckoned.term.ends_at,
+            reason=reason,
+        )
+
+    def _units(self, reckoned: Reckoned, quantity: Decimal) -> Decision:
+        one = reckoned.component
+        bound, room = min(self._rooms(reckoned).items(), key=lambda each: each[1])
+        affordable = reckoned.amount_minor if not room else to_minor(reckoned.line.amount) + room
+        limit = reach(reckoned.term.terms, one, affordable)
+        if one.hard_limit is not None and (limit is None or limit >= one.hard_limit):
+            limit, bound = one.hard_limit, HARD
+        used = reckoned.quantity
+        allowed = limit is None or used + quantity <= limit
+        reason = "" if allowed else _reason(bound, reckoned)
+        return Decision(
+            feature=one.code,
+            allowed=allowed,
+            limit=limit,
+            used=used,
+            left=None if limit is None else max(limit - used, Decimal(0)),
+            resets_at=reckoned.term.ends_at,
+            reason=reason,
+            next_plan=self._next(one.code, used + quantity)
+            if reason in ("quota_reached", "hard_limit_reached")
+            else None,
+        )
+
+    def _next(self, feature: str, wanted: Decimal) -> str | None:
+        """
+        Return the cheapest package on offer that gives so much of a feature.
+        """
+        held = {one.package_id for one, _terms in self.subscriptions}
+        giving = [
+            offered
+            for offered in queries.offers(self.customer, at=self.at)
+            if offered.package.pk not in held
+            and offered.package.kind != Package.Kind.TOP_UP
+            and _gives(next(iter(offered.prices.values())).terms, feature, wanted)
+        ]
+        return min(giving, key=_monthly).package.code if giving else None
+
+
+def _gives(terms: Terms, feature: str, wanted: Decimal) -> bool:
+    found: Iterable[Component] = (
+        one for one in terms.components if one.code == feature and one.kind != ONE_OFF
+    )
+    return any(one.kind != METERED or one.included >= wanted for one in found)
+
+
+def _monthly(offered: Offered) -> Decimal:
+    version = next(iter(offered.prices.values()))
+    return version.terms.fixed.amount / version.terms.months
+
+
+def _reason(bound: str, reckoned: Reckoned) -> str:
+    rule = reckoned.overage
+    if bound == TERM and (rule is None or rule.policy == Overage.Policy.BLOCK):
+        return "quota_reached" if reckoned.component.kind == METERED else "not_authorised"
+    return _BOUND[bound]
+
+
+def _no(feature: str, reason: str, *, next_plan: str | None = None) -> Decision:
+    return Decision(feature=feature, allowed=False, reason=reason, next_plan=next_plan)
+
+
+def _unpaid_term(one: Subscription, terms: Terms) -> Term:
+    """
+    Return the term that a subscription in grace is using without having paid it yet.
+    """
+    number = one.period_number + 1
+    _start, ends_at = periods.span(
+        one.anchor_on, terms.interval, number - one.anchor_number, one.zone
+    )
+    return Term(
+        subscription=one,
+        price_version_id=one.price_version_id,
+        terms=terms,
+        number=number,
+        starts_at=one.paid_until,
+        ends_at=ends_at,
+        is_trial=False,
+    )

@@ -1,0 +1,324 @@
+"""
+What the use of terms costs as it comes, and how much of it the customer has allowed. Reads only.
+
+A term is reckoned month by month, because caps are by the month: what the use up to the end of a
+month costs more than up to its beginning is that month's. source: docs/adr/0015-use.md
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+
+from django.db.models import BigIntegerField, Exists, F, OuterRef, Q, QuerySet, Subquery, Sum
+from django.db.models.functions import Coalesce
+
+from accounts.models import Customer
+from crm_billing.money import to_minor
+from packages import limits, periods, prices, quotes, totals
+from packages.limits import Limits
+from packages.models import (
+    Meter,
+    Overage,
+    Subscription,
+    SubscriptionChange,
+    SubscriptionPeriod,
+    UsageBill,
+    UsageShare,
+)
+from packages.models.usage import EARLIEST
+from packages.quotes import Line, Use
+from packages.terms import METERED, USED, Component, Terms
+
+LONGEST_WAIT = timedelta(days=100)  # a term that ended and is not billed by then never is
+TERM, MONTH, ALL = "TERM", "MONTH", "ALL"  # what bounds the cost of use
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Term:
+    """
+    A term whose use is reckoned, by the price in force when it ends or now.
+    """
+
+    subscription: Subscription
+    price_version_id: int
+    terms: Terms
+    number: int
+    starts_at: datetime
+    ends_at: datetime
+    is_trial: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Share:
+    """
+    One month of a term: what its use costs, and what of it is taken.
+    """
+
+    month: date
+    starts_at: datetime
+    ends_at: datetime
+    rated_minor: int
+    amount_minor: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reckoned:
+    """
+    The use of one feature in one term.
+
+    line: all of it at its price. rooms: what may yet be taken now, by what bounds it; a bound
+    that is not there is not named. overage: the rule that holds, None when none was ever made.
+    """
+
+    term: Term
+    component: Component
+    quantity: Decimal
+    line: Line
+    shares: list[Share]
+    overage: Overage | None
+    rooms: dict[str, int]
+
+    @property
+    def amount_minor(self) -> int:
+        return sum(share.amount_minor for share in self.shares)
+
+    @property
+    def rated_minor(self) -> int:
+        return sum(share.rated_minor for share in self.shares)
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """
+    The part of a term that lies in one month.
+    """
+
+    month: date
+    starts_at: datetime
+    ends_at: datetime
+
+
+def unbilled(customer: Customer, *, at: datetime) -> list[Term]:
+    """
+    Return the terms of a customer that have begun and whose use is not billed yet, oldest first.
+    """
+    periods_ = SubscriptionPeriod.objects.filter(
+        subscription__customer=customer, starts_at__lte=at, ends_at__gt=at - LONGEST_WAIT
+    )
+    billed = UsageBill.objects.filter(
+        subscription=OuterRef("subscription"), period_number=OuterRef("number")
+    )
+    ended = Q(ends_at__lte=at)
+    return terms_of(periods_.exclude(ended & (Q(is_trial=True) | Exists(billed))))
+
+
+def terms_of(periods_: QuerySet[SubscriptionPeriod]) -> list[Term]:
+    """
+    Return periods with the price their use is reckoned by: the last that held in each.
+    """
+    changed = SubscriptionChange.objects.filter(
+        subscription=OuterRef("subscription"),
+        to_version__isnull=False,
+        applied_at__gte=OuterRef("starts_at"),
+        applied_at__lt=OuterRef("ends_at"),
+    ).order_by("-applied_at", "-pk")
+    found = periods_.annotate(
+        held=Coalesce(
+            Subquery(changed.values("to_version_id")[:1]),
+            F("price_version_id"),
+            output_field=BigIntegerField(),
+        )
+    ).select_related("subscription__customer", "subscription__package")
+    return [
+        Term(
+            subscription=one.subscription,
+            price_version_id=one.held,
+            terms=prices.terms_of(one.held),
+            number=one.number,
+            starts_at=one.starts_at,
+            ends_at=one.ends_at,
+            is_trial=one.is_trial,
+        )
+        for one in found.order_by("subscription_id", "number")
+        if prices.terms_of(one.held).of_kind(*USED)
+    ]
+
+
+def spent_minor(customer: Customer, code: str, month: date, *, at: datetime) -> int:
+    """
+    Return what use costs in a month so far, billed or not; code "" is for all use together.
+    """
+    terms = unbilled(customer, at=at)
+    running = sum(
+        share.amount_minor
+        for one in reckon(customer, terms, at=at)
+        for share in one.shares
+        if share.month == month and code in ("", one.component.code)
+    )
+    billed = UsageShare.objects.filter(customer=customer, month=month)
+    if code:
+        billed = billed.filter(code=code)
+    return running + (billed.aggregate(Sum("amount_minor"))["amount_minor__sum"] or 0)
+
+
+def reckon(
+    customer: Customer, terms: Sequence[Term], *, at: datetime, only: str | None = None
+) -> list[Reckoned]:
+    """
+    Reckon the use of a customer's terms until `at`, in their order: caps are used up in it.
+
+    Use that another subscription counts at the same time, or was billed for, counts once: there.
+
+    only: one feature, whose rooms are then right only as far as no cap is shared with others.
+    """
+    found: list[Reckoned] = []
+    limits_ = limits.read(customer, [one.subscription for one in terms])
+    spent = _spent(customer, terms)
+    taken: dict[str, list[Term]] = defaultdict(list)
+    for one in terms:
+        pieces = _pieces(one, min(one.ends_at, at + EARLIEST))
+        billed = _billed_elsewhere(customer, one)
+        for component in one.terms.of_kind(*USED):
+            code = component.code
+            if (
+                only not in (None, code)
+                or code in billed
+                or any(_overlap(one, other) for other in taken[code])
+            ):
+                continue
+            taken[code].append(one)
+            found.append(_reckon(customer, one, component, pieces, limits_, spent))
+    return found
+
+
+def _reckon(
+    customer: Customer,
+    one: Term,
+    component: Component,
+    pieces: list[_Piece],
+    known: Limits,
+    spent: dict[tuple[str, date], int],
+) -> Reckoned:
+    code, zone = component.code, one.subscription.zone
+    meter = Meter.objects.filter(code=code).first()
+    lines, quantities = _costs(customer, one, component, meter, pieces)
+    overage = known.overage(one.subscription.pk, code, one.ends_at)
+    is_free = overage is None or one.is_trial
+    allowed = 0 if is_free else limits.allowed_minor(overage, one.number)
+    shares: list[Share] = []
+    rooms: dict[str, int] = {}
+    reached = taken = 0
+    for place, (piece, line) in enumerate(zip(pieces, lines, strict=True)):
+        cost = to_minor(line.amount)
+        if meter and meter.aggregation == Meter.Aggregation.LAST and place < len(pieces) - 1:
+            cost = 0  # what the last one is, only the end of the term tells
+        rated, reached = max(cost - reached, 0), max(cost, reached)
+        rooms = {
+            name: room
+            for name, room in (
+                (TERM, None if allowed is None else allowed - taken),
+                (MONTH, known.left(code, piece.month, zone, spent)),
+                (ALL, known.left("", piece.month, zone, spent)),
+            )
+            if room is not None
+        }
+        amount = max(min([rated, *rooms.values()]), 0)
+        taken += amount
+        for scope in (code, ""):
+            spent[scope, piece.month] += amount
+        rooms = {name: max(room - amount, 0) for name, room in rooms.items()}
+        shares.append(
+            Share(
+                month=piece.month,
+                starts_at=piece.starts_at,
+                ends_at=piece.ends_at,
+                rated_minor=rated,
+                amount_minor=amount,
+            )
+        )
+    return Reckoned(
+        term=one,
+        component=component,
+        quantity=quantities[-1],
+        line=lines[-1],
+        shares=shares,
+        overage=overage,
+        rooms=rooms,
+    )
+
+
+def cost(terms: Terms, component: Component, used: Use) -> Line:
+    """
+    Return what so much use of one component costs by its price.
+    """
+    alone = replace(terms, components=(component,))
+    [line] = quotes.price(alone, usage={component.code: used}).lines
+    return line
+
+
+def _costs(
+    customer: Customer,
+    one: Term,
+    component: Component,
+    meter: Meter | None,
+    pieces: list[_Piece],
+) -> tuple[list[Line], list[Decimal]]:
+    """
+    Return what the use from the term's beginning until the end of each month costs, and how much
+    it is: a quantity, of PERCENTAGE the value of the transactions.
+    """
+    uses: list[Use]
+    if meter is None:
+        uses = [Decimal(0)] * len(pieces)
+    elif component.kind == METERED:
+        spans = [(meter, one.starts_at, piece.ends_at) for piece in pieces]
+        uses = [used.quantity for used in totals.measure(customer, spans)]
+    else:
+        uses = [
+            totals.turnover(customer, meter, start=one.starts_at, end=piece.ends_at)
+            for piece in pieces
+        ]
+    lines = [cost(one.terms, component, use) for use in uses]
+    return lines, [line.quantity for line in lines]
+
+
+def _pieces(one: Term, until: datetime) -> list[_Piece]:
+    """
+    Cut a term at the beginnings of months in its zone; at least one piece is left.
+    """
+    zone = one.subscription.zone
+    pieces, starts_at = [], one.starts_at
+    until = max(until, starts_at)
+    while True:
+        month = periods.day_in(starts_at, zone).replace(day=1)
+        next_month = periods.instant(periods.boundary(month, "month", 1), zone)
+        pieces.append(_Piece(month, starts_at, min(next_month, until)))
+        if next_month >= until:
+            return pieces
+        starts_at = next_month
+
+
+def _spent(customer: Customer, terms: Sequence[Term]) -> dict[tuple[str, date], int]:
+    """
+    Return what bills have taken for use in the months of these terms: (feature or "", month).
+    """
+    spent: dict[tuple[str, date], int] = defaultdict(int)
+    if terms:
+        first = min(periods.day_in(one.starts_at, one.subscription.zone) for one in terms)
+        shares = UsageShare.objects.filter(customer=customer, month__gte=first.replace(day=1))
+        for code, month, amount in shares.values_list("code", "month", "amount_minor"):
+            spent[code, month] += amount
+            spent["", month] += amount
+    return spent
+
+
+def _billed_elsewhere(customer: Customer, one: Term) -> Collection[str]:
+    overlapping = Q(starts_at__lt=one.ends_at, ends_at__gt=one.starts_at)
+    shares = UsageShare.objects.filter(overlapping, customer=customer)
+    return set(shares.exclude(bill__subscription=one.subscription).values_list("code", flat=True))
+
+
+def _overlap(one: Term, other: Term) -> bool:
+    return one.starts_at < other.ends_at and other.starts_at < one.ends_at

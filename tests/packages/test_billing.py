@@ -1,0 +1,302 @@
+"""
+Use is charged once, when its term is over, at most as allowed.
+"""
+
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+
+from crm_billing import outbox
+from packages import billing, charges, subscriptions
+from packages.explain import explain
+from packages.models import Charge, UsageBill
+from tests.factories import NOON, cny, fund
+from tests.packages.buying import bought, left, on_sale, shanghai
+from tests.packages.metering import event, meter, recorded
+from tests.packages.renewing import announced, now, swept
+from tests.packages.shelf import basic, fee, terms
+from tests.packages.using import (
+    MARCH_10,
+    MARCH_20,
+    allowed,
+    billed,
+    calls,
+    capped,
+    final,
+    metered,
+    stopped,
+    taken,
+    used,
+)
+
+pytestmark = pytest.mark.django_db
+TICK = timedelta(microseconds=1)
+
+
+class TestClose:
+    def test_waits_until_no_more_use_can_be_told(self):
+        subscription = metered()
+        assert billing.close(at=final(subscription) - TICK) == 0
+        assert billing.close(at=final(subscription)) == 1
+
+    def test_bills_a_term_once(self):
+        subscription = metered()
+        billed(subscription)
+        assert billing.close(at=final(subscription) + timedelta(days=1)) == 0
+
+    def test_costs_nothing_within_what_is_included(self):
+        subscription = metered()
+        allowed(subscription)
+        used(subscription, 1000, at=MARCH_10)
+        bill = billed(subscription)
+        assert (bill.amount, bill.settled_at) == (cny(0), final(subscription))
+
+    def test_takes_nothing_that_was_not_allowed(self):
+        subscription = metered()
+        used(subscription, 1500, at=MARCH_10)
+        bill = billed(subscription)
+        assert (bill.rated, bill.amount) == (cny("5.00"), cny(0))
+
+    def test_takes_what_is_beyond_at_its_price(self):
+        subscription = metered()
+        allowed(subscription)
+        used(subscription, 1500, at=MARCH_10)
+        assert taken(subscription) == cny("5.00")
+
+    def test_takes_no_more_than_the_amount_allowed(self):
+        subscription = metered()
+        allowed(subscription, "3.00")
+        used(subscription, 1500, at=MARCH_10)
+        assert taken(subscription) == cny("3.00")
+
+    def test_leaves_out_use_of_other_terms(self):
+        subscription = metered()
+        allowed(subscription)
+        announced(subscription)
+        swept(subscription.paid_until)
+        used(subscription, 1500, at=subscription.paid_until + timedelta(hours=1))
+        assert taken(subscription) == cny(0)
+
+    def test_counts_use_that_is_told_late(self):
+        subscription = metered()
+        allowed(subscription)
+        late = subscription.paid_until + timedelta(hours=70)
+        happened = subscription.paid_until - TICK
+        recorded(subscription.customer, event(1500, occurred_at=happened, at=late), at=late)
+        assert taken(subscription) == cny("5.00")
+
+    def test_charges_nothing_for_a_trial(self):
+        subscription = metered_trial()
+        allowed(subscription)
+        used(subscription, 1500, at=MARCH_10)
+        assert billing.close(at=final(subscription)) == 0
+
+    def test_takes_a_share_of_transactions(self):
+        meter("collection", carries_value=True)
+        subscription = metered(fee(), no_meter=True)
+        allowed(subscription, code="collection")
+        recorded(
+            subscription.customer,
+            event(1, meter="collection", value=cny("1000.00")),
+            event(1, meter="collection", value=cny("500.00")),
+        )
+        assert taken(subscription) == cny("9.00")
+
+    def test_rates_by_the_price_that_held_last(self):
+        subscription = metered(balance="5000.00")
+        dearer = on_sale(terms(basic("199.00"), calls(1400)), code="max")
+        allowed(subscription)
+        used(subscription, 1500, at=MARCH_10)
+        subscriptions.change(subscription_id=subscription.pk, price_version=dearer, at=MARCH_20)
+        assert taken(subscription) == cny("1.00")
+
+    def test_bills_use_once_though_two_packages_count_it(self):
+        first = metered(balance="5000.00")
+        second = on_sale(terms(basic("10.00"), calls(0)), code="other")
+        second = subscriptions.subscribe(
+            customer=first.customer, price_version=second, auto_renew=False, at=NOON
+        )
+        for one in (first, second):
+            allowed(one)
+        used(first, 1500, at=MARCH_10)
+        billing.close(at=final(first))
+        amounts = UsageBill.objects.order_by("subscription").values_list("amount_minor", flat=True)
+        assert list(amounts) == [500, 0]
+
+    def test_keeps_lines_that_recompute_what_is_taken(self):
+        subscription = metered(calls(1000, tiers=({"up_to": None, "unit_price": "0.0033"},)))
+        allowed(subscription, "1.00")
+        used(subscription, 1501, at=MARCH_10)
+        bill = billed(subscription)
+        assert charges.recompute(bill.lines, "CNY") == bill.amount == cny("1.00")
+
+
+class TestRules:
+    def test_what_was_used_before_it_was_stopped_stays_owed(self):
+        subscription = metered()
+        allowed(subscription)
+        used(subscription, 1300, at=MARCH_10)
+        stopped(subscription, at=MARCH_20)
+        used(subscription, 1000, at=MARCH_20 + timedelta(days=1))
+        assert taken(subscription) == cny("3.00")
+
+    def test_a_lower_amount_leaves_what_is_owed(self):
+        subscription = metered()
+        allowed(subscription)
+        used(subscription, 1300, at=MARCH_10)
+        allowed(subscription, "1.00", at=MARCH_20)
+        used(subscription, 1000, at=MARCH_20 + timedelta(days=1))
+        assert taken(subscription) == cny("3.00")
+
+    def test_a_rule_made_after_the_term_does_not_reach_back(self):
+        subscription = metered()
+        announced(subscription)
+        used(subscription, 1500, at=MARCH_10)
+        swept(subscription.paid_until)
+        allowed(subscription, at=subscription.paid_until)
+        assert taken(subscription) == cny(0)
+
+    def test_a_cap_of_the_month_holds_for_all_use(self):
+        subscription = metered()
+        allowed(subscription)
+        capped(subscription, "2.00")
+        used(subscription, 1500, at=MARCH_10)
+        assert taken(subscription) == cny("2.00")
+
+    def test_a_cap_is_by_the_month_not_by_the_term(self):
+        subscription = metered(at=shanghai(2025, 3, 16))
+        allowed(subscription, at=shanghai(2025, 3, 16))
+        capped(subscription, "2.00", at=shanghai(2025, 3, 16))
+        used(subscription, 1500, at=MARCH_20)
+        used(subscription, 150, at=shanghai(2025, 4, 3))
+        assert taken(subscription) == cny("3.50")
+
+    def test_a_cap_raised_once_holds_for_its_month_alone(self):
+        subscription = metered(at=shanghai(2025, 3, 16))
+        allowed(subscription, at=shanghai(2025, 3, 16))
+        capped(subscription, "1.00", at=shanghai(2025, 3, 16))
+        capped(subscription, "4.00", at=MARCH_20, once=True)
+        used(subscription, 1500, at=MARCH_20 + timedelta(hours=2))
+        used(subscription, 500, at=shanghai(2025, 4, 3))
+        assert taken(subscription) == cny("5.00")
+
+    def test_a_cap_taken_away_binds_no_more(self):
+        subscription = metered()
+        allowed(subscription)
+        capped(subscription, "1.00")
+        capped(subscription, None, at=MARCH_10)
+        used(subscription, 1500, at=MARCH_10)
+        assert taken(subscription) == cny("5.00")
+
+    def test_a_cap_below_what_is_owed_leaves_that(self):
+        subscription = metered()
+        allowed(subscription)
+        used(subscription, 1300, at=MARCH_10)
+        capped(subscription, "1.00", at=MARCH_20)
+        used(subscription, 1000, at=MARCH_20 + timedelta(days=1))
+        assert taken(subscription) == cny("3.00")
+
+    def test_a_cap_of_a_feature_binds_that_feature(self):
+        meter("sms")
+        subscription = metered(calls(), calls(0, code="sms", name="短信", name_en="SMS"))
+        allowed(subscription)
+        allowed(subscription, code="sms")
+        capped(subscription, "2.00", code="sms")
+        recorded(subscription.customer, event(1100), event(900, meter="sms"))
+        bill = billed(subscription)
+        assert [line["amount_minor"] for line in bill.lines] == [100, 200]
+
+    def test_caps_hold_over_all_subscriptions(self):
+        meter("sms")
+        first = metered(balance="5000.00")
+        sms = on_sale(terms(basic(), calls(0, code="sms", name="短信", name_en="SMS")), code="sms")
+        second = subscriptions.subscribe(
+            customer=first.customer, price_version=sms, auto_renew=False, at=NOON
+        )
+        allowed(first)
+        allowed(second, code="sms")
+        capped(first, "6.00")
+        recorded(first.customer, event(1500), event(900, meter="sms"))
+        billing.close(at=final(first))
+        amounts = UsageBill.objects.order_by("subscription").values_list("amount_minor", flat=True)
+        assert list(amounts) == [500, 100]
+
+
+class TestSettle:
+    def test_takes_the_bill_and_explains_it(self):
+        subscription = metered(balance="200.00")
+        rule = allowed(subscription)
+        used(subscription, 1500, at=MARCH_10)
+        bill = billed(subscription)
+        assert billing.settle(at=final(subscription)) == 1
+        charge = Charge.objects.get(kind="USAGE")
+        assert left(subscription.customer) == cny("96.00")
+        assert (charge.amount, charge.consent_id) == (cny("5.00"), rule.consent_id)
+        assert explain(charge).total == cny("5.00")
+        bill.refresh_from_db()
+        assert (bill.charge, bill.settled_at) == (charge, final(subscription))
+
+    def test_settles_a_bill_once(self):
+        subscription = metered()
+        allowed(subscription)
+        used(subscription, 1500, at=MARCH_10)
+        billed(subscription)
+        billing.settle(at=final(subscription))
+        assert billing.settle(at=final(subscription)) == 0
+        assert left(subscription.customer) == cny("896.00")
+
+    def test_tells_what_was_taken(self, mailoutbox):
+        subscription = metered()
+        allowed(subscription)
+        used(subscription, 1500, at=MARCH_10)
+        billed(subscription)
+        billing.settle(at=final(subscription))
+        outbox.relay(at=final(subscription))
+        assert "5.00" in mailoutbox[-1].body
+        assert f"/charges/{Charge.objects.get(kind='USAGE').pk}/" in mailoutbox[-1].body
+
+    def test_leaves_a_wallet_that_has_too_little_alone(self):
+        subscription = metered(balance="100.00")
+        allowed(subscription)
+        used(subscription, 1500, at=MARCH_10)
+        bill = billed(subscription)
+        assert billing.settle(at=final(subscription)) == 0
+        bill.refresh_from_db()
+        assert (bill.settled_at, bill.next_try_at) == (
+            None,
+            final(subscription) + timedelta(days=1),
+        )
+        assert left(subscription.customer) == cny("1.00")
+
+    def test_tries_at_once_when_money_has_come(self):
+        subscription = metered(balance="100.00")
+        allowed(subscription)
+        used(subscription, 1500, at=MARCH_10)
+        billed(subscription)
+        at = final(subscription)
+        billing.settle(at=at)
+        fund(subscription.customer, "10.00", at=at)
+        assert billing.settle(at=at, customer_id=subscription.customer_id) == 1
+        assert left(subscription.customer) == cny("6.00")
+
+    def test_goes_on_after_the_subscription_has_ended(self):
+        subscription = metered(auto_renew=False)
+        allowed(subscription)
+        used(subscription, 1500, at=MARCH_10)
+        swept(subscription.paid_until)
+        assert now(subscription).state == "ENDED"
+        billed(subscription)
+        assert billing.settle(at=final(subscription)) == 1
+
+
+def metered_trial():
+    meter()
+    return bought(version=on_sale(terms(basic(), calls(), trial_days=14)))
+
+
+def test_quantities_stay_exact():
+    subscription = metered(calls(0, tiers=({"up_to": None, "unit_price": "0.0001"},)))
+    allowed(subscription)
+    used(subscription, Decimal("33333.333333"), at=MARCH_10)
+    assert taken(subscription) == cny("3.33")
