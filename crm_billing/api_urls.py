@@ -4,6 +4,7 @@ from drf_spectacular.views import SpectacularAPIView
 
 from crm_billing.api_docs import docs
 from packages.api import UsageView
+from packages.api_entitlements import EntitlementListView, EntitlementView
 from wallet.api.charges import ChargeListView
 from wallet.api.holds import HoldCaptureView, HoldListView, HoldReleaseView
 from wallet.api.topups import TopUpListView, TopUpView
@@ -22,6 +23,8 @@ views = {
     "holds/<int:hold_id>/capture/": (HoldCaptureView, "capture-hold"),
     "holds/<int:hold_id>/release/": (HoldReleaseView, "release-hold"),
     "usage/": (UsageView, "usage"),
+    "entitlements/": (EntitlementListView, "entitlements"),
+    "entitlements/<str:feature>/": (EntitlementView, "entitlement"),
     "schema/": (SpectacularAPIView, "schema"),
 }
 

@@ -182,13 +182,14 @@ class _View:
         ]
         if not having:
             return _no(feature, "not_in_plan", next_plan=self._next(feature, Decimal(0)))
-        refusals = []
+        reason = ""
         for one, _terms, component in having:
             stopped = self._stopped(one)
-            if not stopped:
-                return self._of(one, component, quantity, together=together)
-            refusals.append(stopped)
-        return _no(feature, refusals[0])
+            decision = None if stopped else self._of(one, component, quantity, together=together)
+            if decision is not None:
+                return decision
+            reason = reason or stopped
+        return _no(feature, reason or "not_in_plan")
 
     def _stopped(self, one: Subscription) -> str:
         if one.paid_until <= self.at and not one.auto_renew:
@@ -197,14 +198,17 @@ class _View:
 
     def _of(
         self, one: Subscription, component: Component, quantity: Decimal, *, together: bool
-    ) -> Decision:
+    ) -> Decision | None:
+        """
+        Return the decision by one subscription, None when another one counts this use.
+        """
         if component.kind == SEAT:
             return self._seats(one, component, quantity)
         if component.kind not in (METERED, PERCENTAGE):
             return Decision(feature=component.code, allowed=True)
         reckoned = self._reckoned(one, component, together=together)
         if reckoned is None:
-            return Decision(feature=component.code, allowed=True)
+            return None
         if component.kind == PERCENTAGE:
             return self._transactions(reckoned)
         return self._units(reckoned, quantity)
@@ -234,20 +238,23 @@ class _View:
         Return the running term's use of a feature. What is not allowed beyond what is included
         shares no bound with anything else and is reckoned alone.
         """
-        mine = [
-            term
-            for term in self.terms
-            if term.subscription.pk == one.pk and term.starts_at <= self.at < term.ends_at
-        ]
+        mine = [term for term in self.terms if self._runs(term, one)]
         known = limits.read(self.customer, [one]).overage(one.pk, component.code, self.at)
         if together or (known is not None and known.policy != Overage.Policy.BLOCK):
             found = self.reckoned
         else:
             found = reckoning.reckon(self.customer, mine, at=self.at, only=component.code)
         return next(
-            (each for each in found if each.term in mine and each.component.code == component.code),
+            (
+                each
+                for each in found
+                if self._runs(each.term, one) and each.component.code == component.code
+            ),
             None,
         )
+
+    def _runs(self, term: Term, one: Subscription) -> bool:
+        return term.subscription.pk == one.pk and term.starts_at <= self.at < term.ends_at
 
     def _rooms(self, reckoned: Reckoned) -> dict[str, int]:
         """

@@ -118,6 +118,8 @@ def _days(ticks: int) -> str:
 
 def _step(step: Mapping[str, Any], currency: str) -> Step:
     exact = _written(charges.exact_of(step), currency)
+    if step.get("not_allowed"):
+        return Step(told=_("more than you allowed, not taken"), amount=exact)
     if step.get("capped"):
         return Step(told=_("no more than was paid for it"), amount=exact)
     if _is_share(step):

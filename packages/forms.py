@@ -9,7 +9,7 @@ from djmoney.money import Money
 
 from crm_billing import money
 from packages import wording
-from packages.models import PriceVersion, Subscription
+from packages.models import Overage, PriceVersion, Subscription
 from packages.queries import Offered
 from packages.quotes import Quote, Turnover, Use, price
 from packages.terms import METERED, PERCENTAGE, SEAT, Terms
@@ -145,6 +145,92 @@ class AgreementForm(forms.Form):
     """
 
     auto_renew = forms.BooleanField(label=gettext_lazy("Renew by itself"), required=False)
+
+
+class CapForm(forms.Form):
+    """
+    The most that use may cost in a month. action: "set", "once" for this month, or "lift".
+    """
+
+    code = forms.CharField(required=False, max_length=40, widget=forms.HiddenInput)
+    most = forms.CharField(
+        label=gettext_lazy("At most per month"),
+        max_length=40,
+        widget=forms.TextInput(attrs={"inputmode": "decimal", "autocomplete": "off"}),
+    )
+    action = forms.ChoiceField(choices=[(one, one) for one in ("set", "once", "lift")])
+
+    def __init__(self, data: Any, *, currency: str) -> None:
+        super().__init__(data)
+        self.currency = currency
+
+    @property
+    def is_once(self) -> bool:
+        return self.cleaned_data["action"] == "once"
+
+    @property
+    def amount(self) -> Money | None:
+        return self.cleaned_data.get("most")
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or self.cleaned_data
+        if cleaned.get("action") == "lift":
+            self.errors.pop("most", None)
+            cleaned["most"] = None
+        elif "most" in cleaned:
+            cleaned["most"] = _amount(self, "most", self.currency)
+        return cleaned
+
+
+class OverageForm(forms.Form):
+    """
+    What happens when what is included is used up.
+    """
+
+    policy = forms.ChoiceField(
+        label=gettext_lazy("When what is included is used up"), choices=Overage.Policy.choices
+    )
+    most = forms.CharField(
+        label=gettext_lazy("At most per term"),
+        required=False,
+        max_length=40,
+        widget=forms.TextInput(attrs={"inputmode": "decimal", "autocomplete": "off"}),
+    )
+
+    def __init__(self, data: Any, *, currency: str) -> None:
+        super().__init__(data)
+        self.currency = currency
+
+    @property
+    def chosen(self) -> str:
+        return self.cleaned_data.get("policy", "")
+
+    @property
+    def amount(self) -> Money | None:
+        return self.cleaned_data.get("most")
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or self.cleaned_data
+        capped = cleaned.get("policy") == Overage.Policy.CAP_AMOUNT
+        cleaned["most"] = _amount(self, "most", self.currency) if capped else None
+        if capped and cleaned["most"] is not None and cleaned["most"].amount <= 0:
+            self.add_error("most", _("Enter an amount above zero."))
+        return cleaned
+
+
+def _amount(form: forms.Form, name: str, currency: str) -> Money | None:
+    """
+    Read an amount of zero or more; what is none is an error at its field.
+    """
+    try:
+        amount = money.parse(form.cleaned_data.get(name, ""), currency)
+    except money.BadAmount as refusal:
+        form.add_error(name, str(refusal))
+        return None
+    if amount.amount < 0:
+        form.add_error(name, _("Enter an amount of zero or more."))
+        return None
+    return amount
 
 
 def _quantity(label: str, most: int) -> forms.IntegerField:

@@ -6,12 +6,12 @@ month costs more than up to its beginning is that month's. source: docs/adr/0015
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 
-from django.db.models import BigIntegerField, Exists, F, OuterRef, Q, QuerySet, Subquery, Sum
+from django.db.models import BigIntegerField, Exists, F, Max, OuterRef, Q, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce
 
 from accounts.models import Customer
@@ -170,6 +170,7 @@ def reckon(
     Reckon the use of a customer's terms until `at`, in their order: caps are used up in it.
 
     Use that another subscription counts at the same time, or was billed for, counts once: there.
+    A term's beginning is then the end of what was billed.
 
     only: one feature, whose rooms are then right only as far as no cap is shared with others.
     """
@@ -314,10 +315,15 @@ def _spent(customer: Customer, terms: Sequence[Term]) -> dict[tuple[str, date], 
     return spent
 
 
-def _billed_elsewhere(customer: Customer, one: Term) -> Collection[str]:
+def _billed_elsewhere(customer: Customer, one: Term) -> dict[str, datetime]:
+    """
+    Return until when another subscription was billed for use within a term: feature -> moment.
+    """
     overlapping = Q(starts_at__lt=one.ends_at, ends_at__gt=one.starts_at)
-    shares = UsageShare.objects.filter(overlapping, customer=customer)
-    return set(shares.exclude(bill__subscription=one.subscription).values_list("code", flat=True))
+    shares = UsageShare.objects.filter(overlapping, customer=customer).exclude(
+        bill__subscription=one.subscription
+    )
+    return dict(shares.values_list("code").annotate(Max("ends_at")))
 
 
 def _overlap(one: Term, other: Term) -> bool:

@@ -1,6 +1,15 @@
 from django.urls import path
 
-from packages.views import changes, charges, checkout, showcase, subscriptions, top_up, usage
+from packages.views import (
+    changes,
+    charges,
+    checkout,
+    limits,
+    showcase,
+    subscriptions,
+    top_up,
+    usage,
+)
 
 app_name = "packages"
 
@@ -22,5 +31,7 @@ urlpatterns = [
         name="revoke-change",
     ),
     path("usage/", usage.usage, name="usage"),
+    path("usage/limits/", limits.limits_page, name="limits"),
+    path("usage/limits/<slug:number>/<slug:code>/", limits.overage, name="overage"),
     path("charges/<int:charge_id>/", charges.charge_detail, name="charge"),
 ]

@@ -6,9 +6,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 
+from djmoney.money import Money
+
 from accounts.consents import Circumstances
 from accounts.models import Customer, Member, User
-from packages import checkout, queries, subscriptions
+from packages import allowing, checkout, queries, subscriptions
+from packages.models import Overage
 
 HOW = Circumstances("192.0.2.15", "Mozilla/5.0 (Demo)", "portal:quote")
 
@@ -17,6 +20,8 @@ HOW = Circumstances("192.0.2.15", "Mozilla/5.0 (Demo)", "portal:quote")
 class Wish:
     """
     days_ago: when it is bought. regret: so many days later it is cancelled.
+    beyond: what use of features may cost in a term beyond what is included, in whole units of the
+    customer's currency.
     """
 
     package: str
@@ -25,16 +30,17 @@ class Wish:
     seats: int = 1
     auto_renew: bool = True
     regret: int = 0
+    beyond: tuple[tuple[str, int], ...] = ()
 
 
 # by the customers' places; what lies beyond begins again
 WISHES = (
     (
-        Wish(package="basic", days_ago=18, seats=8),
+        Wish(package="basic", days_ago=18, seats=8, beyond=(("api_calls", 500),)),
         Wish(package="sms", days_ago=9, regret=6),
         Wish(package="pro", days_ago=4, seats=12, auto_renew=False),
     ),
-    (Wish(package="pro", days_ago=6, seats=11),),
+    (Wish(package="pro", days_ago=6, seats=11, beyond=(("collection", 100),)),),
     (Wish(package="enterprise", days_ago=20, seats=60), Wish(package="sms", days_ago=5)),
     (Wish(package="basic", days_ago=12, seats=5, term="quarter"),),
     (Wish(package="free", days_ago=23),),
@@ -81,13 +87,23 @@ class Buyer:
             while checkout.missing(quote):
                 self.top_up(at)
                 at += timedelta(minutes=4)
-            checkout.accept(
+            subscription = checkout.accept(
                 quote_id=quote.pk,
                 auto_renew=wish.auto_renew,
                 at=at,
                 by=by,
                 circumstances=HOW,
             )
+            for code, units in wish.beyond:
+                allowing.allow(
+                    subscription_id=subscription.pk,
+                    code=code,
+                    policy=Overage.Policy.CAP_AMOUNT,
+                    most=Money(units, self.customer.currency),
+                    at=at,
+                    by=by,
+                    circumstances=HOW,
+                )
 
         return act
 

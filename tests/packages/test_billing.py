@@ -253,7 +253,7 @@ class TestSettle:
         billed(subscription)
         billing.settle(at=final(subscription))
         outbox.relay(at=final(subscription))
-        assert "5.00" in mailoutbox[-1].body
+        assert "5.00" in mailoutbox[-1].subject
         assert f"/charges/{Charge.objects.get(kind='USAGE').pk}/" in mailoutbox[-1].body
 
     def test_leaves_a_wallet_that_has_too_little_alone(self):

@@ -1,0 +1,233 @@
+"""
+What use may cost: what is included and left, what goes on beyond it, and caps of the month.
+"""
+
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+
+from django.contrib import messages
+from django.http import Http404, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods
+from djmoney.money import Money
+
+from accounts.http import PortalRequest, customer_required, may_top_up
+from accounts.models import Customer
+from crm_billing.errors import DomainError
+from crm_billing.money import from_minor
+from crm_billing.templatetags.ui import money, symbol
+from packages import allowing, entitlements, limits, periods, reckoning, wording
+from packages.entitlements import REASONS, Decision
+from packages.forms import CapForm, OverageForm
+from packages.limits import Limits
+from packages.models import Overage, SpendingCap, UsageBill
+from packages.reckoning import Reckoned
+from packages.terms import METERED, USED
+from packages.views.agreeing import circumstances, clauses
+from packages.views.subscriptions import one_or_404
+
+CONTROL = "portal:use"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """
+    The use of one feature in the running term. percent: of what is included, None where nothing is.
+    stopped: why no more may be used, empty while it may.
+    """
+
+    reckoned: Reckoned
+    name: str
+    used: str
+    included: str
+    percent: int | None
+    beyond: Money
+    rule: str
+    cap: str
+    stopped: str
+    resets_on: str
+
+    @property
+    def tone(self) -> str:
+        if self.stopped:
+            return "bad"
+        return "warn" if (self.percent or 0) >= 80 else ""
+
+
+@customer_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def limits_page(request: PortalRequest) -> HttpResponse:
+    """
+    Show what use may cost; posted, cap a month.
+    """
+    if request.method == "POST":
+        return _cap(request)
+    return _shown(request, CapForm(None, currency=request.customer.currency))
+
+
+@may_top_up
+def _cap(request: PortalRequest) -> HttpResponse:
+    form = CapForm(request.POST, currency=request.customer.currency)
+    if form.is_valid():
+        try:
+            allowing.cap(
+                customer=request.customer,
+                code=form.cleaned_data["code"],
+                most=form.amount,
+                once=form.is_once,
+                at=timezone.now(),
+                by=request.user,
+            )
+        except DomainError as refusal:
+            form.add_error("most", str(refusal))
+        else:
+            said = (
+                _("The cap is lifted.") if form.amount is None else _("The cap holds from now on.")
+            )
+            messages.success(request, said)
+            return redirect("packages:limits")
+    return _shown(request, form, status=422)
+
+
+@may_top_up
+@require_http_methods(["GET", "HEAD", "POST"])
+def overage(request: PortalRequest, number: str, code: str) -> HttpResponse:
+    """
+    Choose what happens when what is included is used up and see what is agreed to by it; posted,
+    agree.
+    """
+    subscription = one_or_404(request, number)
+    terms = subscription.price_version.terms
+    component = next((one for one in terms.of_kind(*USED) if one.code == code), None)
+    if component is None or not subscription.is_live:
+        raise Http404
+    posted = request.method == "POST"
+    asked = request.POST if posted else request.GET
+    form = OverageForm(asked or None, currency=subscription.currency)
+    agreed = None
+    if form.is_bound and form.is_valid():
+        if posted:
+            made = _allow(request, form, subscription.pk, code)
+            if made is not None:
+                return made
+        elif form.chosen != Overage.Policy.BLOCK:
+            agreed = clauses(allowing.agreement(subscription, component, form.amount))
+    known = limits.read(request.customer, [subscription])
+    rule = known.overage(subscription.pk, code, timezone.now())
+    context = {
+        "subscription": subscription,
+        "component": component,
+        "price": wording.summed_up(component, terms),
+        "form": form,
+        "symbol": symbol(subscription.currency),
+        "chosen": form.chosen if form.is_bound else (rule.policy if rule else "BLOCK"),
+        "most": form["most"].value() or "",
+        "clauses": agreed,
+        "stops": form.is_bound and form.is_valid() and form.chosen == Overage.Policy.BLOCK,
+    }
+    return render(
+        request,
+        "packages/overage.html",
+        context,
+        status=422 if form.is_bound and form.errors else 200,
+    )
+
+
+def _allow(
+    request: PortalRequest, form: OverageForm, subscription_id: int, code: str
+) -> HttpResponse | None:
+    try:
+        allowing.allow(
+            subscription_id=subscription_id,
+            code=code,
+            policy=form.chosen,
+            most=form.amount,
+            at=timezone.now(),
+            by=request.user,
+            circumstances=circumstances(request, CONTROL),
+        )
+    except DomainError as refusal:
+        form.add_error("most", str(refusal))
+        return None
+    messages.success(request, _("Decided. It holds from now on."))
+    return redirect("packages:limits")
+
+
+def _shown(request: PortalRequest, form: CapForm, *, status: int = 200) -> HttpResponse:
+    customer, at = request.customer, timezone.now()
+    month = periods.day_in(at, customer.time_zone).replace(day=1)
+    known = limits.read(customer, list(customer.subscriptions.all()))
+    terms = reckoning.unbilled(customer, at=at)
+    running = [
+        one
+        for one in reckoning.reckon(customer, terms, at=at)
+        if one.term.ends_at > at and one.term.subscription.is_live
+    ]
+    decisions = {one.feature: one for one in entitlements.every(customer, at=at)}
+    cap = known.cap("", month, customer.time_zone)
+    spent = from_minor(reckoning.spent_minor(customer, "", month, at=at), customer.currency)
+    context = {
+        "rows": [
+            _row(one, known, decisions.get(one.component.code), month, customer) for one in running
+        ],
+        "month": date_format(month, "YEAR_MONTH_FORMAT"),
+        "spent": spent,
+        "cap": cap.most if cap else None,
+        "is_once": bool(cap and cap.month),
+        "percent": _percent(spent, cap.most if cap else None),
+        "form": form,
+        "symbol": symbol(customer.currency),
+        "unpaid": UsageBill.objects.unpaid().filter(customer=customer).order_by("pk"),
+    }
+    return render(request, "packages/limits.html", context, status=status)
+
+
+def _row(
+    one: Reckoned, known: Limits, decision: Decision | None, month: date, customer: Customer
+) -> Row:
+    component, currency = one.component, one.term.terms.currency
+    unit = component.counted_in
+    is_counted = component.kind == METERED
+    quota = component.included
+    quantity = wording.number(one.quantity)
+    cap = known.cap(component.code, month, customer.time_zone)
+    return Row(
+        reckoned=one,
+        name=component.called,
+        used=f"{quantity} {unit}".strip() if is_counted else money(Money(one.quantity, currency)),
+        included=f"{wording.number(quota)} {unit}".strip() if quota else "",
+        percent=int(100 * one.quantity / quota) if quota else None,
+        beyond=from_minor(one.amount_minor, currency),
+        rule=_rule(one.overage, quota, currency),
+        cap=_cap_text(cap),
+        stopped=str(REASONS[decision.reason]) if decision and decision.reason else "",
+        resets_on=wording.shown_day(one.term.ends_at, one.term.subscription.zone),
+    )
+
+
+def _rule(rule: Overage | None, included: Decimal, currency: str) -> str:
+    if rule is None or rule.policy == Overage.Policy.BLOCK:
+        if not included:
+            return _("Not allowed: nothing is charged for it.")
+        return _("Stops when what is included is used up.")
+    if rule.most_minor is None:
+        return _("Goes on without a limit.")
+    return _("Goes on until it costs %(most)s in a term.") % {
+        "most": money(from_minor(rule.most_minor, currency))
+    }
+
+
+def _cap_text(cap: SpendingCap | None) -> str:
+    if cap is None or cap.most is None:
+        return ""
+    return _("At most %(most)s a month.") % {"most": money(cap.most)}
+
+
+def _percent(spent: Money, most: Money | None) -> int | None:
+    if most is None:
+        return None
+    return min(int(100 * spent.amount / most.amount), 100) if most.amount else 100

@@ -1,0 +1,129 @@
+import pytest
+from django.urls import reverse
+from django.utils import timezone
+
+from packages.models import Overage, SpendingCap
+from tests.factories import funded_customer, member_of, open_customer, owner_of
+from tests.packages.buying import bought, on_sale
+from tests.packages.metering import event, meter, recorded
+from tests.packages.reading import text
+from tests.packages.shelf import basic, terms
+from tests.packages.using import calls
+
+pytestmark = pytest.mark.django_db
+HERE = reverse("packages:limits")
+
+
+@pytest.fixture
+def subscription():
+    meter()
+    version = on_sale(terms(basic(), calls(100)))
+    customer = funded_customer("1000.00", at=timezone.now(), locale="en")
+    return bought(customer, version, at=timezone.now())
+
+
+@pytest.fixture
+def browser(client, subscription):
+    return signed_in(client, owner_of(subscription.customer))
+
+
+def signed_in(client, user):
+    client.force_login(user)
+    client.cookies["django_language"] = "en"
+    return client
+
+
+def overage_of(subscription) -> str:
+    return reverse("packages:overage", args=[subscription.number, "api_calls"])
+
+
+def used(subscription, quantity):
+    now = timezone.now()
+    recorded(subscription.customer, event(quantity, occurred_at=now, at=now), at=now)
+
+
+class TestLimits:
+    def test_shows_what_is_used_of_what_is_included(self, browser, subscription):
+        used(subscription, 85)
+        shown = browser.get(HERE)
+        assert "85 calls" in text(shown)
+        assert 'value="85"' in shown.content.decode()
+
+    def test_says_why_no_more_may_be_used(self, browser, subscription):
+        used(subscription, 100)
+        assert 'role="alert"' in browser.get(HERE).content.decode()
+
+    def test_is_empty_where_nothing_is_counted(self, client):
+        shown = signed_in(client, owner_of(open_customer(locale="en"))).get(HERE)
+        assert reverse("packages:package-list") in shown.content.decode()
+
+    def test_caps_all_months(self, browser, subscription):
+        answer = browser.post(HERE, {"most": "20", "action": "set"})
+        assert answer.url == HERE
+        cap = SpendingCap.objects.get()
+        assert (cap.most_minor, cap.month, cap.made_by) == (
+            2000,
+            None,
+            owner_of(subscription.customer),
+        )
+
+    def test_raises_a_cap_once(self, browser, subscription):
+        browser.post(HERE, {"most": "20", "action": "once"})
+        assert SpendingCap.objects.get().month.day == 1
+
+    def test_lifts_a_cap(self, browser, subscription):
+        browser.post(HERE, {"most": "20", "action": "set"})
+        browser.post(HERE, {"most": "", "action": "lift"})
+        assert SpendingCap.objects.latest("pk").most_minor is None
+
+    @pytest.mark.parametrize("most", ["", "x", "-1", "1.234"])
+    def test_refuses_amounts_that_are_none_at_the_field(self, browser, subscription, most):
+        answer = browser.post(HERE, {"most": most, "action": "set"})
+        assert answer.status_code == 422
+        assert "most" in answer.context["form"].errors
+        assert not SpendingCap.objects.exists()
+
+    def test_lets_viewers_look_but_not_decide(self, client, subscription):
+        viewer = signed_in(client, member_of(subscription.customer))
+        assert '<button class="btn btn-primary" name="action"' not in (
+            viewer.get(HERE).content.decode()
+        )
+        assert viewer.post(HERE, {"most": "20", "action": "set"}).status_code == 403
+
+
+class TestOverage:
+    def test_shows_what_is_agreed_to_before_it_is(self, browser, subscription):
+        answer = browser.get(overage_of(subscription), {"policy": "CAP_AMOUNT", "most": "80"})
+        assert any("80.00" in one.text for one in answer.context["clauses"])
+        assert not Overage.objects.exists()
+
+    def test_keeps_what_was_agreed_to(self, browser, subscription):
+        answer = browser.post(overage_of(subscription), {"policy": "CAP_AMOUNT", "most": "80"})
+        assert answer.url == HERE
+        made = Overage.objects.get()
+        assert (made.most_minor, made.consent.control) == (8000, "portal:use")
+        assert "80.00" in made.consent.text
+
+    def test_stops_without_an_agreement(self, browser, subscription):
+        browser.post(overage_of(subscription), {"policy": "BLOCK"})
+        assert Overage.objects.get().consent is None
+
+    @pytest.mark.parametrize("most", ["", "0", "-5", "x"])
+    def test_refuses_amounts_that_are_none(self, browser, subscription, most):
+        answer = browser.post(overage_of(subscription), {"policy": "CAP_AMOUNT", "most": most})
+        assert answer.status_code == 422
+        assert "most" in answer.context["form"].errors
+        assert not Overage.objects.exists()
+
+    def test_knows_only_what_the_package_counts(self, browser, subscription):
+        unknown = reverse("packages:overage", args=[subscription.number, "base"])
+        assert browser.get(unknown).status_code == 404
+
+    def test_is_hidden_from_strangers(self, client, subscription):
+        stranger = signed_in(client, owner_of(open_customer(locale="en")))
+        assert stranger.get(overage_of(subscription)).status_code == 404
+        assert stranger.post(overage_of(subscription), {"policy": "ALLOW"}).status_code == 404
+
+    def test_is_closed_to_viewers(self, client, subscription):
+        viewer = signed_in(client, member_of(subscription.customer))
+        assert viewer.get(overage_of(subscription)).status_code == 403
