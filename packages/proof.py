@@ -49,6 +49,38 @@ books.promise(
     """,
 )
 books.promise(
+    "I24",
+    "use is billed when its time has come, once, and taken as billed",
+    """
+    SELECT p.id FROM packages_subscriptionperiod AS p
+    LEFT JOIN packages_usagebill AS b
+        ON b.subscription_id = p.subscription_id AND b.period_number = p.number
+    WHERE b.id IS NULL AND NOT p.is_trial
+        AND EXISTS (
+            SELECT FROM packages_pricecomponent AS c
+            WHERE c.version_id = p.price_version_id AND c.kind IN ('METERED', 'PERCENTAGE')
+        )
+        AND p.ends_at < (SELECT max(made_at) FROM packages_usagebill) - INTERVAL '74 hours'
+        AND p.ends_at > (SELECT max(made_at) FROM packages_usagebill) - INTERVAL '100 days'
+    UNION ALL
+    SELECT b.id FROM packages_usagebill AS b
+    LEFT JOIN packages_charge AS c ON c.id = b.charge_id
+    WHERE (b.settled_at IS NOT NULL AND b.amount_minor <> coalesce(c.amount_minor, 0))
+        OR (c.id IS NOT NULL AND (c.kind, c.subscription_id, c.period_number)
+            <> ('USAGE', b.subscription_id, b.period_number))
+    UNION ALL
+    SELECT c.id FROM packages_charge AS c
+    LEFT JOIN packages_usagebill AS b ON b.charge_id = c.id
+    WHERE c.kind = 'USAGE' AND b.id IS NULL
+    UNION ALL
+    SELECT b.id FROM packages_usagebill AS b
+    LEFT JOIN packages_usageshare AS s ON s.bill_id = b.id
+    GROUP BY b.id
+    HAVING b.amount_minor <> coalesce(sum(s.amount_minor), 0)
+        OR b.rated_minor <> coalesce(sum(s.rated_minor), 0)
+    """,
+)
+books.promise(
     "I14",
     "what is due is renewed, ended or put off within two sweeps",
     """

@@ -107,6 +107,8 @@ class World:
             "packages:cancel": [self.subscription.number],
             "packages:renew": [self.subscription.number],
             "packages:change": [self.subscription.number],
+            "packages:overage": [self.subscription.number, "api_calls"],
+            "api:entitlement": ["api_calls"],
             "packages:revoke-change": [
                 self.subscription.number,
                 self.subscription.changes.get().pk,
@@ -160,6 +162,8 @@ class World:
             },
             "packages:top-up": {"gateway": "sandbox"},
             "packages:subscribe": {"term": "month"},
+            "packages:limits": {"most": "5.00", "action": "set"},
+            "packages:overage": {"policy": "BLOCK"},
             "wallet:topup-new": order,
             "wallet:topup-confirm": order | {"request_key": uuid4().hex},
         }.get(name, {})
@@ -284,7 +288,7 @@ def use(customer: Customer, now: Any) -> None:
 
 
 def subscribed(customer: Customer, now: Any) -> Subscription:
-    terms = shelf.terms(shelf.basic("10.00"), shelf.seats(2))
+    terms = shelf.terms(shelf.basic("10.00"), shelf.seats(2), shelf.calls())
     price = PriceVersion.objects.whole().get(package=shelf.published(terms, code="held", at=now))
     owner = owner_of(customer)
     held = subscriptions.subscribe(

@@ -86,6 +86,8 @@ TABLE = {
     "packages:revoke-change":               "post post no   gone welcome login",
     "packages:charge":                     "page page page gone welcome login",
     "packages:usage":                      "page page page page welcome login",
+    "packages:limits":                     "form form look form welcome login",
+    "packages:overage":                    "form form no   gone welcome login",
 
     "reports:receipt-list":                "page page page page welcome login",
     "reports:receipt-detail":              "page page page gone gone login",
@@ -101,6 +103,8 @@ TABLE = {
     "api:capture-hold":                    "key  key  key  key  key  key",
     "api:release-hold":                    "key  key  key  key  key  key",
     "api:usage":                           "key  key  key  key  key  key",
+    "api:entitlements":                    "key  key  key  key  key  key",
+    "api:entitlement":                     "key  key  key  key  key  key",
     "api:schema":                          "page page page page page page",
     "api:docs":                            "page page page page page page",
 
@@ -149,6 +153,8 @@ API = {
     "api:capture-hold":                    "done no   gone key  key  key",
     "api:release-hold":                    "done no   gone key  key  key",
     "api:usage":                           "told look told key  key  key",
+    "api:entitlements":                    "page page page key  key  key",
+    "api:entitlement":                     "page page page key  key  key",
     "api:schema":                          "page page page page page page",
     "api:docs":                            "page page page page page page",
 }

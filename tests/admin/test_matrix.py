@@ -137,6 +137,13 @@ TABLE = {
     "packages_pricequote_changelist":          "list  list  list  list  no",
     "packages_pricequote_change":              "page  page  page  page  no",
 
+    "packages_usagebill_changelist":           "list  list  list  list  no",
+    "packages_usagebill_change":               "page  page  page  page  no",
+    "packages_overage_changelist":             "list  list  list  list  no",
+    "packages_overage_change":                 "page  page  page  page  no",
+    "packages_spendingcap_changelist":         "list  list  list  list  no",
+    "packages_spendingcap_change":             "page  page  page  page  no",
+
     "packages_meter_changelist":               "list  list  list  list  no",
     "packages_meter_change":                   "page  page  page  page  no",
     "packages_meter_new":                      "no    no    no    ask   no",

@@ -22,11 +22,14 @@ from packages.models import (
     Charge,
     Meter,
     Notice,
+    Overage,
     Package,
     PriceQuote,
     PriceVersion,
     RenewalRun,
+    SpendingCap,
     Subscription,
+    UsageBill,
     UsageEvent,
 )
 from reports.models import ReceiptDocument
@@ -41,7 +44,7 @@ from tests.factories import (
     staff,
 )
 from tests.fake_gateway import Instrument
-from tests.packages import metering, shelf
+from tests.packages import metering, shelf, using
 from tests.wallet.topup_setting import deliver, submitted
 from wallet import adjustments, holds, seal
 from wallet.models import (
@@ -110,6 +113,7 @@ def make(gateway: Instrument) -> World:
     subscription = subscribed(funded_customer("100.00"), package)
     meter = metering.meter(at=now - timedelta(days=1))
     metering.recorded(customer, metering.event(5, at=now), at=now)
+    counted = using.metered(no_meter=True, code="counted")
     rows: dict[type[Model], Model] = {
         Adjustment: adjustment,
         ApiKey: key_of(customer),
@@ -130,6 +134,7 @@ def make(gateway: Instrument) -> World:
         Meter: meter,
         Notice: announced(subscription),
         Outbox: park(),
+        Overage: using.allowed(counted),
         Package: package,
         PriceQuote: PriceQuote.objects.get(),
         PriceVersion: package.prices.get(),
@@ -143,7 +148,9 @@ def make(gateway: Instrument) -> World:
         ),
         Receipt: receipt,
         SealBlock: sealed(),
+        SpendingCap: using.capped(counted, "5.00"),
         TopUp: waiting,
+        UsageBill: using.billed(counted),
         UsageEvent: UsageEvent.objects.earliest("pk"),
         User: UserFactory(),
         WalletPolicy: WalletPolicy.objects.earliest("pk"),

@@ -29,6 +29,8 @@ from tests.packages.using import (
     taken,
     used,
 )
+from tests.wallet.tampering import tamper
+from wallet import books
 
 pytestmark = pytest.mark.django_db
 TICK = timedelta(microseconds=1)
@@ -300,3 +302,29 @@ def test_quantities_stay_exact():
     allowed(subscription)
     used(subscription, Decimal("33333.333333"), at=MARCH_10)
     assert taken(subscription) == cny("3.33")
+
+
+@pytest.mark.tampers
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE packages_usagebill SET amount_minor = 1",
+        "UPDATE packages_usagebill SET rated_minor = 9999",
+        "UPDATE packages_usagebill SET period_number = 2",
+        "UPDATE packages_usagebill SET charge_id = NULL, settled_at = NULL, next_try_at = made_at",
+        "UPDATE packages_charge SET kind = 'CHANGE' WHERE kind = 'USAGE'",
+        "UPDATE packages_usageshare SET amount_minor = 1",
+        "UPDATE packages_usagebill SET made_at = made_at + interval '3 days', period_number = 9",
+    ],
+)
+def test_the_books_find_what_was_tampered_with(statement):
+    subscription = metered()
+    allowed(subscription)
+    used(subscription, 1500, at=MARCH_10)
+    announced(subscription)
+    swept(subscription.paid_until)
+    billed(subscription)
+    billing.settle(at=final(subscription))
+    assert books.violations()["I24"] == 0
+    tamper(statement)
+    assert books.violations()["I24"] > 0

@@ -45,7 +45,8 @@ def metered(*components: Component, balance: str = "1000.00", **options) -> Subs
     """
     if not options.pop("no_meter", False):
         meter()
-    version = on_sale(terms(basic("99.00"), *(components or (calls(),))))
+    code = options.pop("code", "pro")
+    version = on_sale(terms(basic("99.00"), *(components or (calls(),))), code=code)
     return bought(funded_customer(balance), version, **options)
 
 
