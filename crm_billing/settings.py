@@ -338,6 +338,10 @@ CELERY_BEAT_SCHEDULE = {
     "prepare-notices": {"task": "packages.tasks.prepare_notices", "schedule": 300.0},
     "sweep-renewals": {"task": "packages.tasks.sweep_renewals", "schedule": 120.0},
     "bill-use": {"task": "packages.tasks.bill_use", "schedule": 600.0},
+    "tell-quotas": {
+        "task": "packages.tasks.tell_all_quotas",
+        "schedule": crontab(hour=20, minute=15),
+    },
     "report-parked": {"task": "reports.tasks.report_parked", "schedule": 60.0},
 }
 OUTBOX_MAX_ATTEMPTS = env.int("OUTBOX_MAX_ATTEMPTS", default=8)

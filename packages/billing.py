@@ -17,9 +17,10 @@ from accounts.customers import CustomerClosed, CustomerFrozen
 from crm_billing import crash, outbox
 from crm_billing.money import from_minor
 from crm_billing.transactions import money_transaction
-from packages import charges, reckoning, wording
+from packages import charges, notices, reckoning, wording
 from packages.models import (
     Charge,
+    Notice,
     Overage,
     PriceComponent,
     Subscription,
@@ -30,6 +31,7 @@ from packages.models import (
 )
 from packages.models.usage import LATEST
 from packages.reckoning import LONGEST_WAIT, Reckoned
+from packages.telling import Told
 from packages.terms import USED
 from wallet import spending
 from wallet.ledger import InsufficientFunds, MoneyFrozen
@@ -138,6 +140,8 @@ def _settle(bill_id: int, at: datetime) -> bool:
             )
     except (InsufficientFunds, CustomerFrozen, CustomerClosed, MoneyFrozen) as refusal:
         UsageBill.objects.filter(pk=bill.pk).update(next_try_at=at + AGAIN)
+        if isinstance(refusal, InsufficientFunds):
+            notices.write([_unpaid(bill, subscription, at)], at=at)
         log.info("use.unpaid", number=subscription.number, reason=refusal.code)
         return False
     crash.point("use_after_post")
@@ -203,6 +207,17 @@ def _frozen(one: Reckoned) -> dict[str, Any]:
         )
         line["amount_minor"] = one.amount_minor
     return line
+
+
+def _unpaid(bill: UsageBill, subscription: Subscription, at: datetime) -> Told:
+    return Told(
+        subscription=subscription,
+        kind=Notice.Kind.USE_UNPAID,
+        period_number=bill.period_number,
+        step=0,
+        amount=bill.amount,
+        due_at=at,
+    )
 
 
 def _described(bill: UsageBill, subscription: Subscription) -> str:

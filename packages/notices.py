@@ -4,14 +4,10 @@ renewal is charged only when its notice has been out long enough.
 """
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import structlog
-from django.conf import settings
 from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet
-from django.urls import reverse
-from django.utils.translation import gettext as _
 from django.utils.translation import override
 from djmoney.money import Money
 
@@ -20,11 +16,17 @@ from accounts.queries import billing_emails
 from crm_billing import outbox
 from crm_billing.errors import DomainError
 from crm_billing.money import from_minor, to_minor
-from crm_billing.templatetags.ui import money
 from crm_billing.transactions import money_transaction
-from packages import dunning, mails, wording
-from packages.models import Notice, Subscription, SubscriptionChange, SubscriptionPeriod
+from packages import dunning, mails
+from packages.models import (
+    Notice,
+    Subscription,
+    SubscriptionChange,
+    SubscriptionPeriod,
+    UsageBill,
+)
 from packages.prices import EachTerm, Prices
+from packages.telling import Told, said
 from packages.wording import NOTICE_DAYS
 from wallet import queries
 
@@ -46,21 +48,6 @@ class NobodyToTell(DomainError):
     code = "nobody_to_tell"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
-    """
-    What one notice is to say.
-    """
-
-    subscription: Subscription
-    kind: str
-    period_number: int
-    step: int
-    amount: Money
-    due_at: datetime
-    lacking: Money | None = None
-
-
 def prepare(*, at: datetime) -> int:
     """
     Write the notices that are due and have them mailed; return how many. Again changes nothing.
@@ -74,13 +61,13 @@ def write(notices: Collection[Told], *, at: datetime) -> int:
     Keep notices and have them mailed after commit; those of a step told before are left out.
     """
     known = {
-        (row.subscription_id, row.period_number, row.kind, row.step)
+        (row.subscription_id, row.period_number, row.kind, row.step, row.code)
         for row in Notice.objects.filter(subscription__in={one.subscription.pk for one in notices})
     }
     rows = [
         _row(one, at)
         for one in notices
-        if (one.subscription.pk, one.period_number, one.kind, one.step) not in known
+        if (one.subscription.pk, one.period_number, one.kind, one.step, one.code) not in known
     ]
     made = Notice.objects.bulk_create(rows)
     if made:
@@ -293,6 +280,11 @@ def _applies(notice: Notice) -> bool:
     one = notice.subscription
     if notice.kind == Notice.Kind.EXPIRY:
         return one.will_end and one.period_number == notice.period_number
+    if notice.kind == Notice.Kind.QUOTA:
+        return one.is_live and one.period_number == notice.period_number
+    if notice.kind == Notice.Kind.USE_UNPAID:
+        bills = UsageBill.objects.unpaid().filter(subscription=one)
+        return bills.filter(period_number=notice.period_number).exists()
     if notice.kind == Notice.Kind.DUNNING:
         ended = not one.is_live and notice.step == dunning.STEPS[-1].after.days
         return ended or (one.is_past_due and one.period_number == notice.period_number - 1)
@@ -302,13 +294,14 @@ def _applies(notice: Notice) -> bool:
 def _row(told: Told, at: datetime) -> Notice:
     customer = told.subscription.customer
     with override(customer.locale):
-        subject, text = _said(told)
+        subject, text = said(told)
     return Notice(
         customer=customer,
         subscription=told.subscription,
         kind=told.kind,
         period_number=told.period_number,
         step=told.step,
+        code=told.code,
         currency=told.subscription.currency,
         amount_minor=to_minor(told.amount),
         due_at=told.due_at,
@@ -316,71 +309,4 @@ def _row(told: Told, at: datetime) -> Notice:
         subject=subject,
         text=text,
         created_at=at,
-    )
-
-
-def _said(told: Told) -> tuple[str, str]:
-    """
-    Return subject and text: what happens when, and the one thing to do.
-    """
-    one = told.subscription
-    page = settings.SITE_URL + reverse("packages:subscription", args=[one.number])
-    top_up = settings.SITE_URL + reverse("wallet:topup-new")
-    facts = {
-        "package": one.package.called,
-        "day": wording.shown_day(told.due_at, one.zone),
-        "amount": money(told.amount),
-        "page": page,
-        "top_up": top_up,
-        "lacking": money(told.lacking) if told.lacking else "",
-        "kept": wording.shown_day(told.due_at + dunning.DATA_KEPT, one.zone),
-    }
-    match told.kind:
-        case Notice.Kind.RENEWAL:
-            subject = _("%(package)s renews on %(day)s for %(amount)s") % facts
-            parts = [
-                _("On %(day)s we take %(amount)s from your wallet for a new term of %(package)s.")
-                % facts,
-                _("Your balance lacks %(lacking)s for it. Top up before then: %(top_up)s") % facts
-                if told.lacking
-                else _("Your balance is enough; you need do nothing."),
-                _("You can stop it until that day, in two clicks: %(page)s") % facts,
-            ]
-        case Notice.Kind.LOW_BALANCE:
-            subject = _("Your balance lacks %(lacking)s for %(package)s on %(day)s") % facts
-            parts = [
-                _("On %(day)s %(package)s renews for %(amount)s. Your balance lacks %(lacking)s.")
-                % facts,
-                _("Top up before then, and it goes on without a break: %(top_up)s") % facts,
-            ]
-        case Notice.Kind.EXPIRY:
-            subject = _("%(package)s ends on %(day)s") % facts
-            parts = [
-                _("%(package)s runs until %(day)s and does not renew by itself.") % facts,
-                _("To keep it, switch renewal on before then: %(page)s") % facts,
-            ]
-        case _dunning:
-            return _said_of_dunning(told, facts)
-    return subject, "\n\n".join(parts)
-
-
-def _said_of_dunning(told: Told, facts: dict[str, str]) -> tuple[str, str]:
-    last = dunning.STEPS[-1].after.days
-    unpaid = _("We could not take %(amount)s for %(package)s: your balance is not enough.") % facts
-    if told.step == last:
-        return _("%(package)s has ended") % facts, "\n\n".join(
-            [
-                _("%(package)s could not be renewed for %(days)s days and has ended.")
-                % {**facts, "days": last},
-                _("Your data are kept until %(kept)s. To go on, buy it again: %(page)s") % facts,
-            ]
-        )
-    states = {step.after.days: step.state for step in dunning.STEPS}
-    now = {
-        dunning.PAST_DUE: _("It works as before for %(days)s days.") % {"days": 7},
-        dunning.RESTRICTED: _("From now on you can read, but change nothing."),
-        dunning.SUSPENDED: _("It is suspended from now on."),
-    }[states[told.step]]
-    return _("%(package)s could not be renewed") % facts, "\n\n".join(
-        [unpaid, now, _("Top up, and it is renewed at once: %(top_up)s") % facts]
     )

@@ -13,9 +13,9 @@ from crm_billing.money import to_minor
 from packages import dunning, notices, periods, wording
 from packages.due import Decided, Row
 from packages.models import Notice, Subscription
-from packages.notices import Told
 from packages.prices import EachTerm
 from packages.subscriptions import reference
+from packages.telling import Told
 from wallet import spending
 
 

@@ -5,17 +5,21 @@ News from the wallet, and what its pages are told about packages.
 from datetime import datetime
 from typing import Any
 
+from django.core.cache import cache
 from django.dispatch import receiver
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from crm_billing import outbox
 from packages import mails, notices, tasks
+from packages.events import use_told
 from packages.models import Charge, PriceQuote
 from wallet import onward
 from wallet.events import funds_arrived
 from wallet.models import JournalEntry, TopUp
 from wallet.onward import Link
+
+SOON = 20  # seconds
 
 
 @receiver(funds_arrived)
@@ -23,6 +27,17 @@ def go_on_buying(sender: Any, customer_id: int, **more: Any) -> None:
     tasks.continue_checkouts.apply_async(kwargs={"customer_id": customer_id}, retry=False)
     tasks.retry_renewals.apply_async(kwargs={"customer_id": customer_id}, retry=False)
     tasks.settle_use.apply_async(kwargs={"customer_id": customer_id}, retry=False)
+
+
+@receiver(use_told)
+def watch_quotas(sender: Any, customer_id: int, **more: Any) -> None:
+    """
+    Have quotas looked at soon, once for all that is told in the meantime.
+    """
+    if cache.add(f"quotas:{customer_id}", True, timeout=SOON):
+        tasks.tell_quotas.apply_async(
+            kwargs={"customer_id": customer_id}, countdown=SOON, retry=False
+        )
 
 
 @outbox.handles("notice.send")

@@ -7,7 +7,7 @@ from django.db import InterfaceError, InternalError, OperationalError
 from django.utils import timezone
 
 from accounts.models import User
-from packages import billing, checkout, notices, renewals
+from packages import billing, checkout, notices, quotas, renewals
 
 LOST_CONNECTION = (OperationalError, InterfaceError, InternalError)
 
@@ -46,3 +46,13 @@ def bill_use() -> None:
 @shared_task(autoretry_for=LOST_CONNECTION, retry_backoff=True, max_retries=5)
 def settle_use(*, customer_id: int) -> None:
     billing.settle(at=timezone.now(), customer_id=customer_id)
+
+
+@shared_task(autoretry_for=LOST_CONNECTION, retry_backoff=True, max_retries=5)
+def tell_quotas(*, customer_id: int) -> None:
+    quotas.tell(customer_id=customer_id, at=timezone.now())
+
+
+@shared_task(autoretry_for=LOST_CONNECTION, retry_backoff=True, max_retries=5)
+def tell_all_quotas() -> None:
+    quotas.tell_all(at=timezone.now())

@@ -7,13 +7,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 
-from django.db import connection
+from django.db import connection, transaction
 from django.utils.translation import gettext as _
 
 from accounts.customers import CustomerClosed
 from accounts.models import Customer
 from crm_billing.errors import DomainError
 from crm_billing.transactions import money_transaction
+from packages.events import use_told
 from packages.models import Meter, UsageEvent
 from packages.models.usage import LATEST
 from packages.usage_events import REASONS, Asked, Event, Rejected, Row, UsageResult, read
@@ -98,6 +99,10 @@ def record(*, customer: Customer, events: Sequence[Event], at: datetime) -> Usag
         again = DUPLICATE if verdicts[first] == ACCEPTED else verdicts[first]
         verdicts[index] = again if is_same else "event_id_reused"
     said = list(verdicts.values())
+    if ACCEPTED in said:
+        transaction.on_commit(
+            lambda: use_told.send_robust(sender=record, customer_id=customer.pk), robust=True
+        )
     return UsageResult(
         accepted=said.count(ACCEPTED),
         duplicates=said.count(DUPLICATE),

@@ -21,7 +21,8 @@ class Notice(models.Model):
 
     period_number: the period it is about; of RENEWAL the one that would begin at `due_at`, whose
     charge needs it. step: days before the end (EXPIRY) or the renewal (LOW_BALANCE), or since the
-    first failure (DUNNING); how often it was announced before (RENEWAL).
+    first failure (DUNNING); how often it was announced before (RENEWAL); how many per cent of
+    what is included are used (QUOTA), of the feature `code`.
     """
 
     class Kind(models.TextChoices):
@@ -29,6 +30,8 @@ class Notice(models.Model):
         LOW_BALANCE = "LOW_BALANCE", _("Balance too low for a renewal")
         EXPIRY = "EXPIRY", _("Before the end")
         DUNNING = "DUNNING", _("Renewal not paid")
+        QUOTA = "QUOTA", _("What is included is being used up")
+        USE_UNPAID = "USE_UNPAID", _("Use not paid")
 
     customer = models.ForeignKey(
         Customer, models.PROTECT, related_name="notices", verbose_name=_("customer")
@@ -39,6 +42,7 @@ class Notice(models.Model):
     kind = models.CharField(_("kind"), max_length=12, choices=Kind)
     period_number = models.IntegerField(_("period"))
     step = models.IntegerField(_("step"), default=0)
+    code = models.CharField(_("feature"), max_length=40, blank=True)
     currency = models.CharField(_("currency"), max_length=3)
     amount_minor = models.BigIntegerField(_("amount"))
     due_at = models.DateTimeField(_("happens"))
@@ -58,11 +62,22 @@ class Notice(models.Model):
         default_permissions = ("view",)
         constraints = [
             models.UniqueConstraint(
-                "subscription", "period_number", "kind", "step", name="packages_notice_once"
+                "subscription",
+                "period_number",
+                "kind",
+                "step",
+                "code",
+                name="packages_notice_once",
             ),
             models.CheckConstraint(
                 name="packages_notice_kind_is_known",
-                condition=Q(kind__in=["RENEWAL", "LOW_BALANCE", "EXPIRY", "DUNNING"]),
+                condition=Q(
+                    kind__in=["RENEWAL", "LOW_BALANCE", "EXPIRY", "DUNNING", "QUOTA", "USE_UNPAID"]
+                ),
+            ),
+            models.CheckConstraint(
+                name="packages_notice_names_a_feature_iff_of_a_quota",
+                condition=Q(kind="QUOTA") & ~Q(code="") | ~Q(kind="QUOTA") & Q(code=""),
             ),
             models.CheckConstraint(
                 name="packages_notice_sent_or_dropped",

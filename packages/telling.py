@@ -1,0 +1,148 @@
+"""
+What notices say, in the reader's language: what happens when, and the one thing to do.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from django.conf import settings
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from djmoney.money import Money
+
+from crm_billing.templatetags.ui import money
+from packages import dunning, wording
+from packages.models import Notice, Subscription
+from packages.terms import Component
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Used:
+    """
+    How far what is included of a feature is used up. goes_on: use beyond it is allowed.
+    """
+
+    component: Component
+    quantity: Decimal
+    goes_on: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """
+    What one notice is to say. code: the feature a QUOTA is about; used: what it says of it.
+    """
+
+    subscription: Subscription
+    kind: str
+    period_number: int
+    step: int
+    amount: Money
+    due_at: datetime
+    lacking: Money | None = None
+    code: str = ""
+    used: Used | None = None
+
+
+def said(told: Told) -> tuple[str, str]:
+    """
+    Return subject and text: what happens when, and the one thing to do.
+    """
+    one = told.subscription
+    page = settings.SITE_URL + reverse("packages:subscription", args=[one.number])
+    top_up = settings.SITE_URL + reverse("wallet:topup-new")
+    facts = {
+        "package": one.package.called,
+        "day": wording.shown_day(told.due_at, one.zone),
+        "amount": money(told.amount),
+        "page": page,
+        "top_up": top_up,
+        "lacking": money(told.lacking) if told.lacking else "",
+        "kept": wording.shown_day(told.due_at + dunning.DATA_KEPT, one.zone),
+    }
+    match told.kind:
+        case Notice.Kind.RENEWAL:
+            subject = _("%(package)s renews on %(day)s for %(amount)s") % facts
+            parts = [
+                _("On %(day)s we take %(amount)s from your wallet for a new term of %(package)s.")
+                % facts,
+                _("Your balance lacks %(lacking)s for it. Top up before then: %(top_up)s") % facts
+                if told.lacking
+                else _("Your balance is enough; you need do nothing."),
+                _("You can stop it until that day, in two clicks: %(page)s") % facts,
+            ]
+        case Notice.Kind.LOW_BALANCE:
+            subject = _("Your balance lacks %(lacking)s for %(package)s on %(day)s") % facts
+            parts = [
+                _("On %(day)s %(package)s renews for %(amount)s. Your balance lacks %(lacking)s.")
+                % facts,
+                _("Top up before then, and it goes on without a break: %(top_up)s") % facts,
+            ]
+        case Notice.Kind.EXPIRY:
+            subject = _("%(package)s ends on %(day)s") % facts
+            parts = [
+                _("%(package)s runs until %(day)s and does not renew by itself.") % facts,
+                _("To keep it, switch renewal on before then: %(page)s") % facts,
+            ]
+        case Notice.Kind.USE_UNPAID:
+            subject = _("%(amount)s for the use of %(package)s is not paid") % facts
+            parts = [
+                _("Your balance was not enough for the use of %(package)s: %(amount)s.") % facts,
+                _("What is included goes on; use beyond it waits until this is paid."),
+                _("Top up, and it is paid at once: %(top_up)s") % facts,
+            ]
+        case Notice.Kind.QUOTA if told.used is not None:
+            return _said_of_quota(told, told.used, facts)
+        case _dunning:
+            return _said_of_dunning(told, facts)
+    return subject, "\n\n".join(parts)
+
+
+def _said_of_quota(told: Told, use: Used, facts: dict[str, str]) -> tuple[str, str]:
+    one = use.component
+    more = {
+        "package": facts["package"],
+        "day": facts["day"],
+        "feature": one.called,
+        "percent": told.step,
+        "used": f"{wording.number(use.quantity)} {one.counted_in}".strip(),
+        "included": f"{wording.number(one.included)} {one.counted_in}".strip(),
+        "limits": settings.SITE_URL + reverse("packages:limits"),
+    }
+    subject = _("%(feature)s: %(percent)s %% of what %(package)s includes is used") % more
+    if use.goes_on:
+        beyond = _("Use beyond it is charged when the term ends, as you allowed.")
+    elif told.step >= 100:
+        beyond = _("It has stopped: use beyond it is not allowed.")
+    else:
+        beyond = _("When it is used up, it stops: use beyond it is not allowed.")
+    return subject, "\n\n".join(
+        [
+            _("%(used)s of %(included)s are used. It is counted anew from %(day)s.") % more,
+            beyond,
+            _("What use may cost, you decide here: %(limits)s") % more,
+        ]
+    )
+
+
+def _said_of_dunning(told: Told, facts: dict[str, str]) -> tuple[str, str]:
+    last = dunning.STEPS[-1].after.days
+    unpaid = _("We could not take %(amount)s for %(package)s: your balance is not enough.") % facts
+    if told.step == last:
+        return _("%(package)s has ended") % facts, "\n\n".join(
+            [
+                _("%(package)s could not be renewed for %(days)s days and has ended.")
+                % {**facts, "days": last},
+                _("Your data are kept until %(kept)s. To go on, buy it again: %(page)s") % facts,
+            ]
+        )
+    states = {step.after.days: step.state for step in dunning.STEPS}
+    now = {
+        dunning.PAST_DUE: _("It works as before for %(days)s days.") % {"days": 7},
+        dunning.RESTRICTED: _("From now on you can read, but change nothing."),
+        dunning.SUSPENDED: _("It is suspended from now on."),
+    }[states[told.step]]
+    return _("%(package)s could not be renewed") % facts, "\n\n".join(
+        [unpaid, now, _("Top up, and it is renewed at once: %(top_up)s") % facts]
+    )
