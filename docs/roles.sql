@@ -46,7 +46,7 @@ REVOKE UPDATE, DELETE ON wallet_sealblock, wallet_holdlot, wallet_walletpolicy F
 REVOKE UPDATE, DELETE ON packages_usageevent FROM crm_app;
 REVOKE UPDATE, DELETE ON packages_charge, packages_subscriptionperiod, accounts_consent FROM crm_app;
 GRANT UPDATE (ends_at, cut_at) ON packages_subscriptionperiod TO crm_app;
-REVOKE UPDATE, DELETE ON packages_overage, packages_spendingcap, packages_usageshare FROM crm_app;
+REVOKE UPDATE, DELETE ON packages_overage, packages_spendingcap, packages_usageshare, packages_extrapack FROM crm_app;
 REVOKE UPDATE, DELETE ON packages_usagebill FROM crm_app;
 GRANT UPDATE (next_try_at, settled_at, charge_id) ON packages_usagebill TO crm_app;
 REVOKE INSERT, UPDATE, DELETE ON packages_usagehour FROM crm_app;

@@ -21,6 +21,7 @@ from packages.periods import MONTHS
 from packages.terms import (
     COUNTED,
     FIXED,
+    METERED,
     NO_TERM,
     ONE_OFF,
     PERCENTAGE,
@@ -121,6 +122,8 @@ def _row(version: PriceVersion, place: int, one: Component) -> PriceComponent:
         package_size=one.package_size,
         included=one.included,
         hard_limit=one.hard_limit,
+        pack_units=one.pack_units,
+        pack_minor=_minor(one.pack_price),
         bps=one.bps,
         least_minor=_minor(one.least),
         most_minor=_minor(one.most),
@@ -167,6 +170,13 @@ def _check_component(one: Component, currency: str) -> None:
         _check_tiers(one, currency)
     elif one.model or one.tiers or one.package_size is not None:
         raise BadPrice(_("Only seats and usage have tiers."), field=one.code)
+    has_pack = one.pack_units is not None
+    if has_pack != (one.pack_price is not None) or (has_pack and one.kind != METERED):
+        raise BadPrice(_("An extra pack is of usage and has units and a price."), field=one.code)
+    if one.pack_units is not None and one.pack_price is not None:
+        _check_amounts([one.pack_price], currency, one.code)
+        if one.pack_units <= 0 or one.pack_price.amount <= 0:
+            raise BadPrice(_("An extra pack has units and a price above zero."), field=one.code)
     if one.included < 0 or (one.hard_limit is not None and one.hard_limit < one.included):
         raise BadPrice(_("The hard limit must not be below what is included."), field=one.code)
 
@@ -188,7 +198,7 @@ def _check_tiers(one: Component, currency: str) -> None:
         raise
     for tier in one.tiers:
         _check_numbers((tier.get(name) for name in ("up_to", "unit_price", "flat_price")), one.code)
-    _check_numbers([one.package_size, one.included, one.hard_limit], one.code)
+    _check_numbers([one.package_size, one.included, one.hard_limit, one.pack_units], one.code)
 
 
 def _check_numbers(values: Iterable[object], field: str) -> None:

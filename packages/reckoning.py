@@ -19,6 +19,7 @@ from crm_billing.money import to_minor
 from packages import limits, periods, prices, quotes, totals
 from packages.limits import Limits
 from packages.models import (
+    ExtraPack,
     Meter,
     Overage,
     Subscription,
@@ -179,18 +180,18 @@ def reckon(
     spent = _spent(customer, terms)
     taken: dict[str, list[Term]] = defaultdict(list)
     for one in terms:
-        pieces = _pieces(one, min(one.ends_at, at + EARLIEST))
-        billed = _billed_elsewhere(customer, one)
+        billed, packs = _billed_elsewhere(customer, one), _packs(one)
         for component in one.terms.of_kind(*USED):
             code = component.code
-            if (
-                only not in (None, code)
-                or code in billed
-                or any(_overlap(one, other) for other in taken[code])
-            ):
+            starts_at = billed.get(code, one.starts_at)
+            counted = starts_at >= one.ends_at or any(_overlap(one, other) for other in taken[code])
+            if counted or only not in (None, code):
                 continue
             taken[code].append(one)
-            found.append(_reckon(customer, one, component, pieces, limits_, spent))
+            rest = replace(one, starts_at=starts_at)
+            pieces = _pieces(rest, min(one.ends_at, at + EARLIEST))
+            with_packs = _with_packs(component, packs.get(code, Decimal(0)))
+            found.append(_reckon(customer, rest, with_packs, pieces, limits_, spent))
     return found
 
 
@@ -313,6 +314,27 @@ def _spent(customer: Customer, terms: Sequence[Term]) -> dict[tuple[str, date], 
             spent[code, month] += amount
             spent["", month] += amount
     return spent
+
+
+def _packs(one: Term) -> dict[str, Decimal]:
+    """
+    Return how many units were bought on top in a term: feature -> units.
+    """
+    bought = ExtraPack.objects.filter(
+        subscription=one.subscription, period_number=one.number
+    ).values_list("code")
+    return dict(bought.annotate(Sum("units")))
+
+
+def _with_packs(component: Component, units: Decimal) -> Component:
+    if not units:
+        return component
+    limit = component.hard_limit
+    return replace(
+        component,
+        included=component.included + units,
+        hard_limit=None if limit is None else limit + units,
+    )
 
 
 def _billed_elsewhere(customer: Customer, one: Term) -> dict[str, datetime]:

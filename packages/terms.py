@@ -31,6 +31,7 @@ class Component:
     amount: of RECURRING and FEATURE per term, of ONE_OFF once.
     model, tiers, package_size: of SEAT and METERED, as `rating.rate` takes them.
     included: units of the term that cost nothing. hard_limit: more is not delivered.
+    pack_units, pack_price: of METERED, what can be bought on top for the running term.
     bps, least, most: of PERCENTAGE, for each transaction; period_least, period_most: for all of a
     term, the least only when there was one.
     """
@@ -47,6 +48,8 @@ class Component:
     package_size: Decimal | None = None
     included: Decimal = Decimal(0)
     hard_limit: Decimal | None = None
+    pack_units: Decimal | None = None
+    pack_price: Money | None = None
     bps: int | None = None
     least: Money | None = None
     most: Money | None = None

@@ -33,5 +33,6 @@ urlpatterns = [
     path("usage/", usage.usage, name="usage"),
     path("usage/limits/", limits.limits_page, name="limits"),
     path("usage/limits/<slug:number>/<slug:code>/", limits.overage, name="overage"),
+    path("usage/limits/<slug:number>/<slug:code>/pack/", limits.pack, name="pack"),
     path("charges/<int:charge_id>/", charges.charge_detail, name="charge"),
 ]

@@ -4,6 +4,7 @@ A customer with one of everything the portal shows, and the people and programs 
 
 from dataclasses import dataclass
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 from uuid import uuid4
 
@@ -108,6 +109,7 @@ class World:
             "packages:renew": [self.subscription.number],
             "packages:change": [self.subscription.number],
             "packages:overage": [self.subscription.number, "api_calls"],
+            "packages:pack": [self.subscription.number, "api_calls"],
             "api:entitlement": ["api_calls"],
             "packages:revoke-change": [
                 self.subscription.number,
@@ -164,6 +166,7 @@ class World:
             "packages:subscribe": {"term": "month"},
             "packages:limits": {"most": "5.00", "action": "set"},
             "packages:overage": {"policy": "BLOCK"},
+            "packages:pack": {"nth": "1"},
             "wallet:topup-new": order,
             "wallet:topup-confirm": order | {"request_key": uuid4().hex},
         }.get(name, {})
@@ -288,7 +291,9 @@ def use(customer: Customer, now: Any) -> None:
 
 
 def subscribed(customer: Customer, now: Any) -> Subscription:
-    terms = shelf.terms(shelf.basic("10.00"), shelf.seats(2), shelf.calls())
+    terms = shelf.terms(
+        shelf.basic("10.00"), shelf.seats(2), shelf.calls(pack_units=Decimal(9), pack_price=cny(1))
+    )
     price = PriceVersion.objects.whole().get(package=shelf.published(terms, code="held", at=now))
     owner = owner_of(customer)
     held = subscriptions.subscribe(

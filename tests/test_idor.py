@@ -88,6 +88,7 @@ TABLE = {
     "packages:usage":                      "page page page page welcome login",
     "packages:limits":                     "form form look form welcome login",
     "packages:overage":                    "form form no   gone welcome login",
+    "packages:pack":                       "form form no   gone welcome login",
 
     "reports:receipt-list":                "page page page page welcome login",
     "reports:receipt-detail":              "page page page gone gone login",

@@ -309,6 +309,8 @@ def _calls(
         tiers=_tiers(currency, by_term),
         included=Decimal(included * months),
         hard_limit=None if hard_limit is None else Decimal(hard_limit * months),
+        pack_units=None if hard_limit is not None else Decimal(10_000),
+        pack_price=None if hard_limit is not None else _amount(currency, 30),
     )
 
 

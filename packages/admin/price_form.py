@@ -17,7 +17,7 @@ from crm_billing import money
 from crm_billing.admin import DressedForm
 from crm_billing.admin.dress import dressed
 from packages.models import PriceVersion
-from packages.terms import COUNTED, FIXED, Component, Offer, Terms, Tier
+from packages.terms import COUNTED, FIXED, METERED, Component, Offer, Terms, Tier
 
 END = "*"  # stands for the end of the last tier
 BOUNDS = {
@@ -133,6 +133,8 @@ class PriceForm(DressedForm, forms.Form):
                 tiers=self._tiers(f"{prefix}_tiers") or one.tiers,
                 included=said.get(f"{prefix}_included") or Decimal(0),
                 hard_limit=said.get(f"{prefix}_limit"),
+                pack_units=said.get(f"{prefix}_pack"),
+                pack_price=self._money(f"{prefix}_pack_price"),
             )
         bounds = {name: self._money(f"{prefix}_{name}") for name in BOUNDS}
         return replace(one, bps=said.get(f"{prefix}_bps", one.bps), **bounds)
@@ -176,6 +178,14 @@ def _asked(one: Component, prefix: str) -> dict[str, forms.Field]:
     if one.kind in FIXED:
         return {f"{prefix}_amount": _amount(one.called, one.amount)}
     if one.kind in COUNTED:
+        packs: dict[str, forms.Field] = {}
+        if one.kind == METERED:
+            units = _("%(what)s: units of an extra pack") % {"what": one.called}
+            price = _("%(what)s: price of an extra pack") % {"what": one.called}
+            packs = {
+                f"{prefix}_pack": _decimal(units, one.pack_units),
+                f"{prefix}_pack_price": _amount(price, one.pack_price, required=False),
+            }
         return {
             f"{prefix}_tiers": forms.CharField(
                 label=_("%(what)s: steps") % {"what": one.called},
@@ -192,6 +202,7 @@ def _asked(one: Component, prefix: str) -> dict[str, forms.Field]:
             f"{prefix}_limit": _decimal(
                 _("%(what)s: hard limit") % {"what": one.called}, one.hard_limit
             ),
+            **packs,
         }
     asked: dict[str, forms.Field] = {
         f"{prefix}_bps": forms.IntegerField(

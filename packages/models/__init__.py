@@ -4,6 +4,7 @@ from packages.models.changes import SubscriptionChange
 from packages.models.charges import Charge
 from packages.models.limits import Overage, SpendingCap
 from packages.models.notices import Notice, RenewalRun
+from packages.models.packs import ExtraPack
 from packages.models.prices import PriceComponent, PriceVersion, TopUpOffer
 from packages.models.quotes import PriceQuote
 from packages.models.subscriptions import Subscription, SubscriptionPeriod
@@ -11,6 +12,7 @@ from packages.models.usage import Meter, UsageEvent, UsageHour
 
 __all__ = [
     "Charge",
+    "ExtraPack",
     "Meter",
     "Notice",
     "Overage",

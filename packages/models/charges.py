@@ -31,6 +31,7 @@ class Charge(models.Model):
         TERM = "TERM", _("New term")
         CHANGE = "CHANGE", _("Change")
         USAGE = "USAGE", _("Use")
+        PACK = "PACK", _("Extra pack")
 
     customer = models.ForeignKey(
         Customer, models.PROTECT, related_name="charges", verbose_name=_("customer")
@@ -93,7 +94,7 @@ class Charge(models.Model):
             ),
             models.CheckConstraint(
                 name="packages_charge_kind_is_known",
-                condition=Q(kind__in=["FIRST", "RENEWAL", "TERM", "CHANGE", "USAGE"]),
+                condition=Q(kind__in=["FIRST", "RENEWAL", "TERM", "CHANGE", "USAGE", "PACK"]),
             ),
         ]
         indexes = [models.Index(fields=["customer", "-id"], name="packages_charge_by_customer")]

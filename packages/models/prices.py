@@ -188,6 +188,10 @@ class PriceComponent(models.Model):
     hard_limit = models.DecimalField(
         _("hard limit"), max_digits=20, decimal_places=6, null=True, blank=True
     )
+    pack_units = models.DecimalField(
+        _("units of an extra pack"), max_digits=20, decimal_places=6, null=True, blank=True
+    )
+    pack_minor = models.BigIntegerField(_("price of an extra pack"), null=True, blank=True)
     bps = models.IntegerField(_("basis points"), null=True, blank=True)
     least_minor = models.BigIntegerField(_("least per transaction"), null=True, blank=True)
     most_minor = models.BigIntegerField(_("most per transaction"), null=True, blank=True)
@@ -233,6 +237,17 @@ class PriceComponent(models.Model):
                 ),
             ),
             models.CheckConstraint(
+                name="packages_component_pack_has_units_and_a_price",
+                condition=Q(pack_units=None, pack_minor=None)
+                | Q(
+                    kind="METERED",
+                    pack_units__isnull=False,
+                    pack_units__gt=0,
+                    pack_minor__isnull=False,
+                    pack_minor__gt=0,
+                ),
+            ),
+            models.CheckConstraint(
                 name="packages_component_limits_are_ordered",
                 condition=Q(included__gte=0)
                 & (Q(hard_limit=None) | Q(hard_limit__gte=F("included")))
@@ -266,6 +281,8 @@ class PriceComponent(models.Model):
             package_size=_number(self.package_size),
             included=_number(self.included) or Decimal(0),
             hard_limit=_number(self.hard_limit),
+            pack_units=_number(self.pack_units),
+            pack_price=_money(self.pack_minor, currency),
             bps=self.bps,
             least=_money(self.least_minor, currency),
             most=_money(self.most_minor, currency),

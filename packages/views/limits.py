@@ -20,15 +20,17 @@ from accounts.models import Customer
 from crm_billing.errors import DomainError
 from crm_billing.money import from_minor
 from crm_billing.templatetags.ui import money, symbol
-from packages import allowing, entitlements, limits, periods, reckoning, wording
+from packages import allowing, entitlements, limits, packs, periods, reckoning, wording
 from packages.entitlements import REASONS, Decision
 from packages.forms import CapForm, OverageForm
 from packages.limits import Limits
-from packages.models import Overage, SpendingCap, UsageBill
+from packages.models import Overage, SpendingCap, Subscription, UsageBill
+from packages.packs import NoPack
 from packages.reckoning import Reckoned
 from packages.terms import METERED, USED
 from packages.views.agreeing import circumstances, clauses
 from packages.views.subscriptions import one_or_404
+from wallet.queries import balance
 
 CONTROL = "portal:use"
 
@@ -49,6 +51,7 @@ class Row:
     rule: str
     cap: str
     stopped: str
+    has_pack: bool
     resets_on: str
 
     @property
@@ -137,6 +140,50 @@ def overage(request: PortalRequest, number: str, code: str) -> HttpResponse:
     )
 
 
+@may_top_up
+@require_http_methods(["GET", "HEAD", "POST"])
+def pack(request: PortalRequest, number: str, code: str) -> HttpResponse:
+    """
+    Show what an extra pack gives and costs; posted, buy it.
+    """
+    subscription = one_or_404(request, number)
+    try:
+        offered = packs.sold(subscription, code, at=timezone.now())
+    except NoPack as refusal:
+        messages.warning(request, str(refusal))
+        return redirect("packages:limits")
+    if request.method == "POST":
+        return _buy(request, subscription, code)
+    free = balance(request.customer, subscription.currency).available
+    context = {
+        "subscription": subscription,
+        "pack": offered,
+        "nth": packs.next_one(subscription, code),
+        "clauses": clauses(packs.agreement(subscription, offered)),
+        "available": free,
+        "missing": offered.price - free if offered.price > free else None,
+    }
+    return render(request, "packages/pack.html", context)
+
+
+def _buy(request: PortalRequest, subscription: Subscription, code: str) -> HttpResponse:
+    nth = request.POST.get("nth", "")
+    try:
+        bought = packs.buy(
+            subscription_id=subscription.pk,
+            code=code,
+            nth=int(nth) if nth.isascii() and nth.isdigit() and len(nth) < 6 else 0,
+            at=timezone.now(),
+            by=request.user,
+            circumstances=circumstances(request, CONTROL),
+        )
+    except DomainError as refusal:
+        messages.warning(request, str(refusal))
+        return redirect("packages:pack", subscription.number, code)
+    messages.success(request, _("Bought. It counts at once."))
+    return redirect("packages:charge", bought.charge_id)
+
+
 def _allow(
     request: PortalRequest, form: OverageForm, subscription_id: int, code: str
 ) -> HttpResponse | None:
@@ -205,6 +252,7 @@ def _row(
         rule=_rule(one.overage, quota, currency),
         cap=_cap_text(cap),
         stopped=str(REASONS[decision.reason]) if decision and decision.reason else "",
+        has_pack=component.pack_units is not None,
         resets_on=wording.shown_day(one.term.ends_at, one.term.subscription.zone),
     )
 

@@ -1,9 +1,12 @@
+from dataclasses import replace
+from decimal import Decimal
+
 import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from packages.models import Overage, SpendingCap
-from tests.factories import funded_customer, member_of, open_customer, owner_of
+from packages.models import ExtraPack, Overage, SpendingCap
+from tests.factories import cny, fund, funded_customer, member_of, open_customer, owner_of
 from tests.packages.buying import bought, on_sale
 from tests.packages.metering import event, meter, recorded
 from tests.packages.reading import text
@@ -89,6 +92,47 @@ class TestLimits:
             viewer.get(HERE).content.decode()
         )
         assert viewer.post(HERE, {"most": "20", "action": "set"}).status_code == 403
+
+
+class TestPack:
+    @pytest.fixture
+    def packed(self, client):
+        meter()
+        one = replace(calls(100), pack_units=Decimal(50), pack_price=cny("4.00"))
+        customer = funded_customer("100.00", at=timezone.now(), locale="en")
+        held = bought(customer, on_sale(terms(basic(), one)), at=timezone.now())
+        signed_in(client, owner_of(customer))
+        return held
+
+    @staticmethod
+    def of(subscription) -> str:
+        return reverse("packages:pack", args=[subscription.number, "api_calls"])
+
+    def test_is_offered_where_it_is_sold(self, client, packed):
+        assert self.of(packed) in client.get(HERE).content.decode()
+
+    def test_names_what_is_missing(self, client, packed):
+        shown = client.get(self.of(packed))
+        assert shown.context["missing"] == cny("3.00")
+        assert client.post(self.of(packed), {"nth": 1}).url == self.of(packed)
+        assert not ExtraPack.objects.exists()
+
+    def test_is_bought_once_by_pressing_twice(self, client, packed):
+        fund(packed.customer, "50.00", at=timezone.now())
+        for _press in range(2):
+            answer = client.post(self.of(packed), {"nth": "1"})
+        pack = ExtraPack.objects.get()
+        assert answer.url == reverse("packages:charge", args=[pack.charge_id])
+        assert "4.00" in text(client.get(answer.url))
+
+    @pytest.mark.parametrize("nth", ["", "x", "0", "-1", "2", "9" * 30])
+    def test_refuses_numbers_that_were_not_shown(self, client, packed, nth):
+        fund(packed.customer, "50.00", at=timezone.now())
+        assert client.post(self.of(packed), {"nth": nth}).url == self.of(packed)
+        assert not ExtraPack.objects.exists()
+
+    def test_leads_back_where_none_is_sold(self, browser, subscription):
+        assert browser.get(self.of(subscription)).url == HERE
 
 
 class TestOverage:
