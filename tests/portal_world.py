@@ -115,7 +115,7 @@ class World:
                 self.subscription.number,
                 self.subscription.changes.get().pk,
             ],
-            "packages:charge": [self.subscription.charges.get().pk],
+            "packages:charge": [self.subscription.charges.earliest("pk").pk],
             "reports:receipt-detail": [self.receipt.number],
             "reports:receipt-pdf": [self.receipt.number],
             "reports:verify": [self.receipt.code],
