@@ -4,8 +4,8 @@ from drf_spectacular.views import SpectacularAPIView
 
 from crm_billing.api_docs import docs
 from packages.api import UsageView
+from packages.api_charges import ChargesView, ChargeView
 from packages.api_entitlements import EntitlementListView, EntitlementView
-from wallet.api.charges import ChargeListView
 from wallet.api.holds import HoldCaptureView, HoldListView, HoldReleaseView
 from wallet.api.topups import TopUpListView, TopUpView
 from wallet.api.wallet import EntryListView, WalletView
@@ -18,7 +18,8 @@ views = {
     "wallet/entries/": (EntryListView, "entries"),
     "topups/": (TopUpListView, "topups"),
     "topups/<str:number>/": (TopUpView, "topup"),
-    "charges/": (ChargeListView, "charges"),
+    "charges/": (ChargesView, "charges"),
+    "charges/<int:charge_id>/": (ChargeView, "charge"),
     "holds/": (HoldListView, "holds"),
     "holds/<int:hold_id>/capture/": (HoldCaptureView, "capture-hold"),
     "holds/<int:hold_id>/release/": (HoldReleaseView, "release-hold"),

@@ -87,7 +87,7 @@ def _line(line: Mapping[str, Any], currency: str) -> Line:
         quantity=_quantity(line, "quantity") if counted else "",
         included=_quantity(line, "included") if counted and Decimal(line["included"]) else "",
         charged=_quantity(line, "charged") if counted else "",
-        steps=[_step(step, currency) for step in line["steps"] if _is_told(step, line)],
+        steps=[step_told(step, currency) for step in line["steps"] if _is_told(step, line)],
         exact=_written(exact, currency) if exact != Fraction(amount.amount) else "",
         amount=amount,
     )
@@ -116,7 +116,10 @@ def _days(ticks: int) -> str:
     return wording.number((Decimal(ticks) / TICKS_OF_A_DAY).quantize(Decimal("0.01")))
 
 
-def _step(step: Mapping[str, Any], currency: str) -> Step:
+def step_told(step: Mapping[str, Any], currency: str) -> Step:
+    """
+    Write a frozen step out.
+    """
     exact = _written(charges.exact_of(step), currency)
     if step.get("not_allowed"):
         return Step(told=_("more than you allowed, not taken"), amount=exact)

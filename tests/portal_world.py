@@ -120,6 +120,7 @@ class World:
             "reports:receipt-pdf": [self.receipt.number],
             "reports:verify": [self.receipt.code],
             "api:topup": [self.waiting.number],
+            "api:charge": [self.subscription.charges.get().entry_id],
             "api:capture-hold": [self.open_hold.pk],
             "api:release-hold": [self.other_hold.pk],
             "account_reset_password_from_key": ["1", "never-mailed"],

@@ -45,6 +45,7 @@ class Filter:
     """
     Which entries; everything left out is not asked for.
 
+    kinds: any of these.
     start, end: half-open, of `occurred_at`; with either the order is by that time, then by id.
     direction: IN or OUT. smallest, largest: minor units of the total change, without its sign.
     text: part of reference, description or kind, in any case; or a whole number of a top-up,
@@ -52,6 +53,7 @@ class Filter:
     """
 
     kind: str = ""
+    kinds: tuple[str, ...] = ()
     start: datetime | None = None
     end: datetime | None = None
     direction: str = ""
@@ -69,7 +71,7 @@ class Filter:
         Tell whether entries are looked at that may not be shown.
         """
         amounts = self.smallest is not None or self.largest is not None
-        return bool(self.kind or self.direction or amounts or self.text)
+        return bool(self.kind or self.kinds or self.direction or amounts or self.text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -304,6 +306,9 @@ class _Search:
         if wanted.kind:
             values["kind"] = wanted.kind
             terms.append("e.kind = %(kind)s")
+        if wanted.kinds:
+            values["any_kind"] = list(wanted.kinds)
+            terms.append("e.kind = ANY (%(any_kind)s)")
         if wanted.text and not self.numbered:
             values["like"] = _like(wanted.text)
             values["kinds"] = _kinds_called(wanted.text)

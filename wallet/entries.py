@@ -9,7 +9,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from accounts.models import Member, User
+from accounts.models import Customer, Member, User
 from wallet import activity, consumption
 from wallet.models import (
     Hold,
@@ -80,9 +80,18 @@ class Explanation:
     reversal: JournalEntry | None
 
 
-def explain(entry: JournalEntry, *, to: User, at: datetime) -> Explanation:
+def found(customer: Customer, entry_id: int) -> JournalEntry | None:
     """
-    Tell an entry to one of its customer's people. `entry` is loaded with RELATED.
+    Return one of a customer's entries, loaded with RELATED.
+    """
+    mine = JournalEntry.objects.filter(customer=customer).select_related(*RELATED)
+    return mine.filter(pk=entry_id).first()
+
+
+def explain(entry: JournalEntry, *, to: User | None, at: datetime) -> Explanation:
+    """
+    Tell an entry to one of its customer's people, or with None to one of its programs. `entry` is
+    loaded with RELATED.
 
     at: now; what is still to come of it, like when a bonus is spent, is told by today's rules.
     """
@@ -123,7 +132,7 @@ def _named(entry: JournalEntry | None) -> str:
     return f"{activity.described(entry.description)} · {number}"
 
 
-def _who(entry: JournalEntry, reader: User) -> str:
+def _who(entry: JournalEntry, reader: User | None) -> str:
     """
     Name who did it: the reader, a colleague, our staff without names, or nobody but the system.
     """
