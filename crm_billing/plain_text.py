@@ -33,6 +33,16 @@ def require(text: str) -> None:
             )
 
 
+def require_lines(text: str) -> None:
+    """
+    Refuse a text of several lines with a character nobody sees; a line ends with \\n or \\r\\n.
+
+    raises ValidationError: as `require`.
+    """
+    for line in text.replace("\r\n", "\n").split("\n"):
+        require(line)
+
+
 class PlainText(models.Model):
     """
     A row in whose short texts everything can be seen.

@@ -7,9 +7,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from djmoney.money import Money
 
-from crm_billing import money
+from crm_billing import money, plain_text
 from packages import wording
 from packages.models import Overage, PriceVersion, Subscription
+from packages.models.disputes import LONGEST_WORDS
 from packages.queries import Offered
 from packages.quotes import Quote, Turnover, Use, price
 from packages.terms import METERED, PERCENTAGE, SEAT, Terms
@@ -216,6 +217,20 @@ class OverageForm(forms.Form):
         if capped and cleaned["most"] is not None and cleaned["most"].amount <= 0:
             self.add_error("most", _("Enter an amount above zero."))
         return cleaned
+
+
+class DisputeForm(forms.Form):
+    """
+    What a customer says is wrong with a charge.
+    """
+
+    words = forms.CharField(
+        label=gettext_lazy("What is wrong?"),
+        max_length=LONGEST_WORDS,
+        validators=[plain_text.require_lines],
+        widget=forms.Textarea(attrs={"rows": 5}),
+        help_text=gettext_lazy("For example: what you expected to pay, and why."),
+    )
 
 
 def _amount(form: forms.Form, name: str, currency: str) -> Money | None:

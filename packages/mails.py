@@ -13,10 +13,10 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import override
 
-from accounts.queries import billing_emails
+from accounts.queries import billing_emails, role_in
 from crm_billing.templatetags.ui import money
 from packages import wording
-from packages.models import Charge, Subscription, SubscriptionPeriod, UsageBill
+from packages.models import Charge, Dispute, Subscription, SubscriptionPeriod, UsageBill
 
 log = structlog.get_logger(__name__)
 
@@ -126,6 +126,41 @@ def tell_of_use(*, bill_id: int) -> None:
         )
     message(
         to=to, locale=bill.customer.locale, subject=subject, text=text, key=f"use:{bill_id}"
+    ).send()
+
+
+def tell_of_outcome(*, case_id: int) -> None:
+    """
+    Mail who disputed a charge what was found; of a case that is no dispute, nothing.
+
+    raises OSError: the mail server is down or says no.
+    """
+    related = ("case", "made_by", "charge__customer", "charge__subscription__package")
+    dispute = Dispute.objects.select_related(*related).filter(case=case_id).first()
+    if dispute is None:
+        return
+    charge, person = dispute.charge, dispute.made_by
+    if role_in(person, charge.customer_id) is None:
+        log.warning("dispute.nobody_to_tell", case=case_id)
+        return
+    locale = person.locale or charge.customer.locale
+    with override(locale):
+        facts = {
+            "package": charge.subscription.package.called,
+            "amount": money(charge.amount),
+            "found": dispute.case.resolution,
+            "why": settings.SITE_URL + reverse("packages:charge", args=[charge.pk]),
+        }
+        subject = _("We have looked into the charge of %(amount)s for %(package)s") % facts
+        text = "\n\n".join(
+            [
+                _("You told us that something was wrong with it. This is what we found:"),
+                dispute.case.resolution,
+                _("The charge, with all that explains it: %(why)s") % facts,
+            ]
+        )
+    message(
+        to=[person.email], locale=locale, subject=subject, text=text, key=f"dispute:{dispute.pk}"
     ).send()
 
 

@@ -60,6 +60,11 @@ def tell_of_parked(payload: dict[str, Any], *, at: datetime) -> None:
     mails.tell_of_parked(subscription_id=payload["subscription_id"])
 
 
+@outbox.handles("case.resolved")
+def tell_of_outcome(payload: dict[str, Any], *, at: datetime) -> None:
+    mails.tell_of_outcome(case_id=payload["case_id"])
+
+
 @onward.leads_from_topups
 def bought_with(topup: TopUp) -> Link | None:
     """

@@ -35,4 +35,5 @@ urlpatterns = [
     path("usage/limits/<slug:number>/<slug:code>/", limits.overage, name="overage"),
     path("usage/limits/<slug:number>/<slug:code>/pack/", limits.pack, name="pack"),
     path("charges/<int:charge_id>/", charges.charge_detail, name="charge"),
+    path("charges/<int:charge_id>/dispute/", charges.dispute, name="dispute"),
 ]

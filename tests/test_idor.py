@@ -85,6 +85,7 @@ TABLE = {
     "packages:change":                      "form form no   gone welcome login",
     "packages:revoke-change":               "post post no   gone welcome login",
     "packages:charge":                     "page page page gone welcome login",
+    "packages:dispute":                    "form form no   gone welcome login",
     "packages:usage":                      "page page page page welcome login",
     "packages:limits":                     "form form look form welcome login",
     "packages:overage":                    "form form no   gone welcome login",

@@ -24,11 +24,21 @@ from wallet.models import Case, GatewayCallback, GatewayPayment, PaymentAttempt
 
 log = structlog.get_logger(__name__)
 
+Kind = Case.Kind
+
 _PAYMENT = gettext_lazy("A payment needs a person to look at it. Nothing was credited for it.")
-_BOOKS = gettext_lazy(
-    "The books do not prove: what they promise below does not hold. Call an engineer. While all"
-    " money is stopped nobody can top up or spend."
-)
+_OTHERS = {
+    Kind.BOOKS: gettext_lazy(
+        "The books do not prove: what they promise below does not hold. Call an engineer. While all"
+        " money is stopped nobody can top up or spend."
+    ),
+    Kind.CHARGE_DISPUTED: gettext_lazy(
+        "A customer says that a charge is wrong, and waits for an answer. Nothing was given back."
+    ),
+    Kind.CHARGE_SUSPECT: gettext_lazy(
+        "A charge looks wrong to the nightly scan. Nothing was given back: a person has to look."
+    ),
+}
 
 
 class CaseClosed(DomainError):
@@ -73,7 +83,7 @@ def open_once(
 @transaction.atomic
 def resolve(*, case_id: int, resolution: str, at: datetime, by: User) -> Case:
     """
-    Close a case with what was done about it.
+    Close a case with what was done about it, and tell who waits for that.
 
     by: staff with `wallet.resolve_case`.
     raises NotAllowed, ReasonMissing: as they say.
@@ -89,6 +99,7 @@ def resolve(*, case_id: int, resolution: str, at: datetime, by: User) -> Case:
     case.state = Case.State.RESOLVED
     case.resolution, case.resolved_by, case.resolved_at = resolution.strip(), by, at
     case.save(update_fields=["state", "resolution", "resolved_by", "resolved_at"])
+    outbox.put(topic="case.resolved", key=str(case.pk), payload={"case_id": case.pk}, at=at)
     return case
 
 
@@ -108,7 +119,7 @@ def alarm(*, case_id: int) -> None:
             "kind": case.get_kind_display(),
         }
         lines = [
-            str(_BOOKS if case.kind == Case.Kind.BOOKS else _PAYMENT),
+            str(_OTHERS.get(case.kind, _PAYMENT)),
             "",
             *([str(case.customer)] if case.customer else []),
             json.dumps(case.facts, ensure_ascii=False, indent=2),

@@ -5,6 +5,7 @@ Deductions for subscriptions, each with the lines that explain it.
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils import timezone
 from django.utils.html import format_html_join
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -23,7 +24,9 @@ from crm_billing.admin import (
 )
 from crm_billing.templatetags.ui import money
 from packages import explain
+from packages.admin import giving_back
 from packages.models import Charge
+from wallet import entries
 
 
 def charges_table(title: str, charges: list[Charge]) -> Table:
@@ -121,5 +124,23 @@ class ChargeAdmin(ReadOnlyAdmin):
                     (_("Consent"), link(charge.consent)),
                 ],
             ),
+            Facts(title=_("If it is wrong"), rows=_if_wrong(request, charge)),
             _lines(charge),
         ]
+
+
+def _if_wrong(request: HttpRequest, charge: Charge) -> list[tuple]:
+    """
+    Return the ways to give a charge back, and what was said against it.
+    """
+    told = entries.explain(
+        entries.found(charge.customer, charge.entry_id), to=request.user, at=timezone.now()
+    )
+    reason = _("Charge #%(number)s of %(subscription)s was wrong.") % {
+        "number": charge.pk,
+        "subscription": charge.subscription.number,
+    }
+    return [
+        *giving_back.proposals(request, told, minor=charge.amount_minor, reason=reason),
+        *giving_back.cases_of(charge),
+    ]

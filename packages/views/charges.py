@@ -1,14 +1,20 @@
 """
-Why something was taken: the page of every charge.
+Why something was taken: the page of every charge, and the way to say that it is wrong.
 """
 
+from django.contrib import messages
+from django.core.exceptions import ValidationError
 from django.http import HttpResponse
-from django.shortcuts import get_object_or_404, render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
-from django.views.decorators.http import require_safe
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_safe
 
-from accounts.http import PortalRequest, customer_required
-from packages import wording
+from accounts.http import PortalRequest, customer_required, may_top_up
+from crm_billing.errors import DomainError
+from packages import disputes, wording
+from packages.forms import DisputeForm
+from packages.models import Charge
 from packages.views.agreeing import clauses
 from packages.why import of, why
 
@@ -18,10 +24,9 @@ from packages.why import of, why
 def charge_detail(request: PortalRequest, charge_id: int) -> HttpResponse:
     """
     Explain a charge: what was bought, each line and how it is worked out, the credit it took,
-    what was agreed to.
+    what was agreed to; and what became of it when somebody disputed it.
     """
-    mine = of(request.customer).visible_to(request.user)
-    told = why(get_object_or_404(mine, pk=charge_id), to=request.user, at=timezone.now())
+    told = why(_one_or_404(request, charge_id), to=request.user, at=timezone.now())
     charge, period = told.charge, told.period
     zone = charge.subscription.zone
     context = {
@@ -32,5 +37,42 @@ def charge_detail(request: PortalRequest, charge_id: int) -> HttpResponse:
         "last_day": wording.last_day(period.ends_at, zone),
         "told": told.told,
         "clauses": clauses(charge.consent.text),
+        "dispute": disputes.latest(charge),
     }
     return render(request, "packages/charge.html", context)
+
+
+@may_top_up
+@require_http_methods(["GET", "HEAD", "POST"])
+def dispute(request: PortalRequest, charge_id: int) -> HttpResponse:
+    """
+    Ask what is wrong with a charge; posted, put it before our staff.
+    """
+    charge = _one_or_404(request, charge_id)
+    here = redirect("packages:charge", charge.pk)
+    before = disputes.latest(charge)
+    if before is not None and before.is_open:
+        messages.info(request, _("This charge is being looked into already."))
+        return here
+    form = DisputeForm(request.POST if request.method == "POST" else None)
+    if form.is_bound and form.is_valid():
+        try:
+            disputes.dispute(
+                charge_id=charge.pk,
+                words=form.cleaned_data["words"],
+                at=timezone.now(),
+                by=request.user,
+            )
+        except DomainError as refusal:
+            messages.warning(request, str(refusal))
+        except ValidationError as refusal:
+            form.add_error("words", refusal.messages)
+        if not form.errors:
+            return here
+    context = {"charge": charge, "form": form}
+    status = 422 if form.is_bound else 200
+    return render(request, "packages/dispute.html", context, status=status)
+
+
+def _one_or_404(request: PortalRequest, charge_id: int) -> Charge:
+    return get_object_or_404(of(request.customer).visible_to(request.user), pk=charge_id)

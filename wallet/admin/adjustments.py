@@ -10,7 +10,7 @@ from django.contrib import admin, messages
 from django.contrib.admin.widgets import AutocompleteSelect
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils import timezone
@@ -253,11 +253,11 @@ class AdjustmentAdmin(ReadOnlyAdmin):
         permissions=["propose"],
     )
     def propose(self, request: HttpRequest) -> HttpResponse:
-        posted, customer = request.method == "POST", request.GET.get("customer", "")
+        posted = request.method == "POST"
         form = ProposalForm(
             request.POST if posted else None,
             request.FILES if posted else None,
-            initial={"customer": customer if customer.isdecimal() else None},
+            initial=_asked(request.GET),
         )
         if posted and (number := attempt(request, form, None, self._proposed)):
             messages.success(request, _("Proposed. Another person has to approve it."))
@@ -343,6 +343,21 @@ class AdjustmentAdmin(ReadOnlyAdmin):
                 ],
             ),
         ]
+
+
+def _asked(query: QueryDict) -> dict[str, str]:
+    """
+    Return what the address fills the form in with; it is sent, perhaps changed, by a person.
+    """
+    fits = {
+        "customer": lambda text: text.isascii() and text.isdecimal(),
+        "direction": Adjustment.Direction.values.__contains__,
+        "kind": Adjustment.Kind.values.__contains__,
+        "amount": lambda text: len(text) <= 40,
+        "reason": lambda text: len(text) <= 500,
+    }
+    given = {name: query.get(name, "") for name in fits}
+    return {name: text for name, text in given.items() if text and fits[name](text)}
 
 
 def proposal(adjustment: Adjustment) -> list[Part]:

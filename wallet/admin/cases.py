@@ -3,6 +3,7 @@ Cases: what did not fit, side by side with what was ordered, and what was done a
 """
 
 import json
+from collections.abc import Callable
 from datetime import datetime
 
 from django import forms
@@ -71,7 +72,17 @@ ADVICE: dict[str, Promise] = {
         "A message of a gateway could not be acted on. Its text is kept; the error says why."
     ),
     Case.Kind.BOOKS: gettext_lazy("An invariant of the books does not hold. Call an engineer."),
+    Case.Kind.CHARGE_DISPUTED: gettext_lazy(
+        "A customer says that this charge is wrong. Look at how it came about; if they are right,"
+        " propose an adjustment. Answer them by resolving the case."
+    ),
+    Case.Kind.CHARGE_SUSPECT: gettext_lazy(
+        "The nightly scan found this charge. If it is right, resolve the case: it is not reported"
+        " again. If it is wrong, propose an adjustment first."
+    ),
 }
+# kind -> what to show of a case instead of its bare facts; the floors above add theirs
+ABOUT: dict[str, Callable[[HttpRequest, Case], list[Part]]] = {}
 
 
 class ResolutionForm(DressedForm, forms.Form):
@@ -103,7 +114,7 @@ class CaseAdmin(ReadOnlyAdmin):
             label=gettext_lazy("Resolve"),
             permission="wallet.resolve_case",
             form=ResolutionForm,
-            parts=lambda request, case: side_by_side(case),
+            parts=lambda request, case: about(request, case),
             run=resolve,
             icon="circle-check",
             fits=lambda request, case: case.state == Case.State.OPEN,
@@ -162,8 +173,16 @@ class CaseAdmin(ReadOnlyAdmin):
                     (_("Message"), link(case.callback)),
                 ],
             ),
-            *side_by_side(case),
+            *about(request, case),
         ]
+
+
+def about(request: HttpRequest, case: Case) -> list[Part]:
+    """
+    Return what a case is about, as whoever opened its kind tells it.
+    """
+    told = ABOUT.get(case.kind)
+    return told(request, case) if told else side_by_side(case)
 
 
 def side_by_side(case: Case) -> list[Part]:

@@ -9,7 +9,7 @@ from wallet.models.payments import GatewayCallback, GatewayPayment, PaymentAttem
 class Case(models.Model):
     """
     A money fact people must look at: it did not fit what was ordered, so nothing was credited; or
-    the books do not prove.
+    the books do not prove; or a charge may be wrong.
     """
 
     class Kind(models.TextChoices):
@@ -23,6 +23,8 @@ class Case(models.Model):
         UNRESOLVED = "UNRESOLVED", _("Gateway gives no answer")
         UNPROCESSED = "UNPROCESSED", _("Message could not be processed")
         BOOKS = "BOOKS", _("The books do not prove")
+        CHARGE_DISPUTED = "CHARGE_DISPUTED", _("Charge disputed by the customer")
+        CHARGE_SUSPECT = "CHARGE_SUSPECT", _("Charge that looks wrong")
 
     class State(models.TextChoices):
         OPEN = "OPEN", _("Open")
@@ -74,3 +76,7 @@ class Case(models.Model):
 
     def __str__(self) -> str:
         return f"#{self.pk} {self.get_kind_display()}"
+
+    @property
+    def is_open(self) -> bool:
+        return self.state == self.State.OPEN

@@ -1,0 +1,52 @@
+"""
+What packages tell on the pages of cases about charges.
+"""
+
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from crm_billing.admin import Facts, Part, Text, link, minor_amount, stamp
+from packages.admin import giving_back
+from packages.models import Dispute
+from wallet import cases, entries
+from wallet.admin.cases import ABOUT
+
+
+def disputed(request: HttpRequest, case) -> list[Part]:
+    """
+    Show what the customer says, the charge it is about, and the way to give it back.
+    """
+    related = ("made_by", "charge__subscription", "charge__customer")
+    dispute = Dispute.objects.select_related(*related).get(case=case)
+    charge = dispute.charge
+    told = entries.explain(
+        entries.found(charge.customer, charge.entry_id), to=request.user, at=timezone.now()
+    )
+    reason = _("Charge #%(number)s of %(subscription)s was disputed (case #%(case)s).") % {
+        "number": charge.pk,
+        "subscription": charge.subscription.number,
+        "case": case.pk,
+    }
+    return [
+        Text(title=_("What the customer says"), text=dispute.words),
+        Facts(
+            title=_("The charge"),
+            rows=[
+                (_("Charge"), link(charge, f"#{charge.pk} {charge.get_kind_display()}")),
+                (_("Subscription"), link(charge.subscription, charge.subscription.number)),
+                (_("Amount"), minor_amount(charge.amount_minor, charge.currency)),
+                (_("Charged"), stamp(charge.charged_at, "seconds")),
+                (_("Disputed by"), str(dispute.made_by)),
+                *giving_back.proposals(request, told, minor=charge.amount_minor, reason=reason),
+            ],
+        ),
+        Text(
+            text=_("The customer reads what is written when this case is resolved, word for word."),
+            plain=True,
+            tone="warn",
+        ),
+    ]
+
+
+ABOUT[cases.Kind.CHARGE_DISPUTED] = disputed
