@@ -342,6 +342,7 @@ CELERY_BEAT_SCHEDULE = {
         "task": "packages.tasks.tell_all_quotas",
         "schedule": crontab(hour=20, minute=15),
     },
+    "scan-charges": {"task": "packages.tasks.scan_charges", "schedule": crontab(hour=19, minute=0)},
     "report-parked": {"task": "reports.tasks.report_parked", "schedule": 60.0},
 }
 OUTBOX_MAX_ATTEMPTS = env.int("OUTBOX_MAX_ATTEMPTS", default=8)

@@ -7,7 +7,7 @@ from django.db import InterfaceError, InternalError, OperationalError
 from django.utils import timezone
 
 from accounts.models import User
-from packages import billing, checkout, notices, quotas, renewals
+from packages import billing, checkout, notices, quotas, renewals, sentinel
 
 LOST_CONNECTION = (OperationalError, InterfaceError, InternalError)
 
@@ -56,3 +56,8 @@ def tell_quotas(*, customer_id: int) -> None:
 @shared_task(autoretry_for=LOST_CONNECTION, retry_backoff=True, max_retries=5)
 def tell_all_quotas() -> None:
     quotas.tell_all(at=timezone.now())
+
+
+@shared_task(autoretry_for=LOST_CONNECTION, retry_backoff=True, max_retries=5)
+def scan_charges() -> None:
+    sentinel.scan(at=timezone.now())

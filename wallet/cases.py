@@ -3,7 +3,7 @@ Cases: money facts that fit nothing we ordered, put before people instead of bei
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -78,6 +78,15 @@ def open_once(
             log.error("case.opened", case_id=case.pk, kind=str(kind), key=key)
             outbox.put(topic="case.opened", key=str(case.pk), payload={"case_id": case.pk}, at=at)
     return case
+
+
+def known(*, kind: str, keys: Iterable[str]) -> set[str]:
+    """
+    Return which of these have had a case of the kind, open or not.
+    """
+    prefix = f"{kind}:"
+    had = Case.objects.filter(key__in=[prefix + key for key in keys])
+    return {key.removeprefix(prefix) for key in had.values_list("key", flat=True)}
 
 
 @transaction.atomic

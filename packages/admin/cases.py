@@ -6,9 +6,11 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from crm_billing.admin import Facts, Part, Text, link, minor_amount, stamp
+from crm_billing.admin import Facts, Part, Text, amount, link, minor_amount, stamp
+from crm_billing.money import parse, to_minor
+from packages import sentinel
 from packages.admin import giving_back
-from packages.models import Dispute
+from packages.models import Charge, Dispute
 from wallet import cases, entries
 from wallet.admin.cases import ABOUT
 
@@ -49,4 +51,40 @@ def disputed(request: HttpRequest, case) -> list[Part]:
     ]
 
 
+def suspected(request: HttpRequest, case) -> list[Part]:
+    """
+    Show why a charge looks wrong, what it took and the proposed way to give it back.
+    """
+    facts = case.facts
+    entry = entries.found(case.customer, facts["entry"])
+    told = entries.explain(entry, to=request.user, at=timezone.now())
+    charge = Charge.objects.select_related("subscription").filter(pk=facts["charge"]).first()
+    refund = parse(facts["refund"], facts["currency"])
+    reasons = [sentinel.told(one, facts["currency"]) for one in facts["findings"]]
+    reason = _("%(reference)s: %(reason)s (case #%(case)s)") % {
+        "reference": facts["reference"],
+        "reason": " ".join(reasons)[:380],
+        "case": case.pk,
+    }
+    return [
+        Text(title=_("Why it looks wrong"), text="\n".join(reasons), tone="warn"),
+        Facts(
+            title=_("The charge"),
+            rows=[
+                (_("Charge"), charge and link(charge, f"#{charge.pk} {charge.get_kind_display()}")),
+                (
+                    _("Subscription"),
+                    charge and link(charge.subscription, charge.subscription.number),
+                ),
+                (_("Entry"), link(entry)),
+                (_("Amount"), amount(parse(facts["amount"], facts["currency"]))),
+                (_("Occurred"), stamp(entry.occurred_at, "seconds")),
+                (_("Proposed to give back"), amount(refund)),
+                *giving_back.proposals(request, told, minor=to_minor(refund), reason=reason),
+            ],
+        ),
+    ]
+
+
 ABOUT[cases.Kind.CHARGE_DISPUTED] = disputed
+ABOUT[cases.Kind.CHARGE_SUSPECT] = suspected

@@ -33,11 +33,12 @@ def proposals(
         return [(_("Undone already by"), link(told.reversal))]
     if not request.user.has_perm("wallet.propose_adjustment"):
         return [(_("To give it back"), _("Finance proposes an adjustment."))]
-    bonus = sum(to_minor(use.amount) for use in told.taken if use.lot.kind == BONUS)
-    principal = min(minor, -to_minor(told.row.total) - bonus)
+    taken = sum(to_minor(use.amount) for use in told.taken if use.lot.kind == BONUS)
+    principal = -to_minor(told.row.total) - taken
+    bonus = min(taken, max(minor - principal, 0))
     return [
         (_("To give it back"), _propose(told, kind, part, reason))
-        for kind, part in (("PRINCIPAL", principal), (BONUS, min(minor - principal, bonus)))
+        for kind, part in (("PRINCIPAL", minor - bonus), (BONUS, bonus))
         if part > 0
     ]
 

@@ -8,11 +8,13 @@ from packages.models.notices import Notice, RenewalRun
 from packages.models.packs import ExtraPack
 from packages.models.prices import PriceComponent, PriceVersion, TopUpOffer
 from packages.models.quotes import PriceQuote
+from packages.models.scans import ChargeScan
 from packages.models.subscriptions import Subscription, SubscriptionPeriod
 from packages.models.usage import Meter, UsageEvent, UsageHour
 
 __all__ = [
     "Charge",
+    "ChargeScan",
     "Dispute",
     "ExtraPack",
     "Meter",
