@@ -1,6 +1,7 @@
 from django.urls import path
 
 from packages.views import (
+    advice,
     changes,
     charges,
     checkout,
@@ -34,6 +35,7 @@ urlpatterns = [
     path("usage/limits/", limits.limits_page, name="limits"),
     path("usage/limits/<slug:number>/<slug:code>/", limits.overage, name="overage"),
     path("usage/limits/<slug:number>/<slug:code>/pack/", limits.pack, name="pack"),
+    path("advice/", advice.advice, name="advice"),
     path("charges/<int:charge_id>/", charges.charge_detail, name="charge"),
     path("charges/<int:charge_id>/dispute/", charges.dispute, name="dispute"),
 ]

@@ -90,6 +90,7 @@ TABLE = {
     "packages:limits":                     "form form look form welcome login",
     "packages:overage":                    "form form no   gone welcome login",
     "packages:pack":                       "form form no   gone welcome login",
+    "packages:advice":                     "page page page page welcome login",
 
     "reports:receipt-list":                "page page page page welcome login",
     "reports:receipt-detail":              "page page page gone gone login",

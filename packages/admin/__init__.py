@@ -3,6 +3,7 @@ The catalogue as staff see it: packages and their prices to read, and the acts t
 """
 
 from packages.admin import (
+    advice,
     cases,
     charges,
     customers,
@@ -15,6 +16,7 @@ from packages.admin import (
 )
 
 __all__ = [
+    "advice",
     "cases",
     "charges",
     "customers",

@@ -17,11 +17,12 @@ from django.views.decorators.http import require_http_methods, require_POST
 from accounts.http import PortalRequest, may_top_up
 from crm_billing.errors import DomainError
 from crm_billing.templatetags.ui import money as shown
-from packages import changes, explain, queries, subscriptions, wording
+from packages import advisor, changes, explain, queries, subscriptions, wording
 from packages.changes import Planned
 from packages.forms import ChangeForm
 from packages.models import Package, PriceVersion, Subscription, SubscriptionChange
 from packages.terms import SEAT
+from packages.views.advice import sentence
 from packages.views.agreeing import circumstances, clauses
 from packages.views.subscriptions import line_of, one_or_404
 from wallet.ledger import InsufficientFunds
@@ -80,6 +81,7 @@ def change(request: PortalRequest, number: str) -> HttpResponse:
         "is_by_seats": any(one.terms.of_kind(SEAT) for one in offered),
         "refusal": refusal,
         "preview": planned and _preview(subscription, planned, at),
+        "cheaper": "" if form.is_bound else _cheaper(subscription, at),
     }
     status = 422 if refusal or (form.is_bound and form.errors) else 200
     return render(request, "packages/change.html", context, status=status)
@@ -156,6 +158,14 @@ def _offered(subscription: Subscription, at: datetime) -> list[PriceVersion]:
         for version in offered.prices.values()
         if version.interval and version.pk != present.pk
     ]
+
+
+def _cheaper(subscription: Subscription, at: datetime) -> str:
+    """
+    Say which price would have cost less lately; the empty text: none.
+    """
+    advised = advisor.advise(subscription.customer, at=at, only=subscription)
+    return next((sentence(one) for one in advised if one.best), "")
 
 
 def _preview(subscription: Subscription, planned: Planned, at: datetime) -> dict[str, Any]:
