@@ -4,6 +4,7 @@ from drf_spectacular.views import SpectacularAPIView
 
 from crm_billing.api_docs import docs
 from packages.api import UsageView
+from packages.api_advice import AdviceView
 from packages.api_charges import ChargesView, ChargeView
 from packages.api_entitlements import EntitlementListView, EntitlementView
 from wallet.api.holds import HoldCaptureView, HoldListView, HoldReleaseView
@@ -26,6 +27,7 @@ views = {
     "usage/": (UsageView, "usage"),
     "entitlements/": (EntitlementListView, "entitlements"),
     "entitlements/<str:feature>/": (EntitlementView, "entitlement"),
+    "advice/": (AdviceView, "advice"),
     "schema/": (SpectacularAPIView, "schema"),
 }
 

@@ -80,6 +80,13 @@ def open_once(
     return case
 
 
+def find(*, kind: str, key: str) -> Case | None:
+    """
+    Return the case of this key, open or not.
+    """
+    return Case.objects.filter(key=f"{kind}:{key}").first()
+
+
 def known(*, kind: str, keys: Iterable[str]) -> set[str]:
     """
     Return which of these have had a case of the kind, open or not.

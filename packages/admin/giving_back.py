@@ -11,10 +11,11 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
-from crm_billing.admin import NOTHING, link, stamp
+from crm_billing.admin import link, stamp
 from crm_billing.money import from_minor, plain, to_minor
 from crm_billing.templatetags.ui import money
 from packages.models import Charge
+from wallet import cases
 from wallet.entries import Explanation
 
 BONUS = "BONUS"
@@ -45,16 +46,14 @@ def proposals(
 
 def cases_of(charge: Charge) -> list[tuple[str, SafeString | str]]:
     """
-    Return links to the cases in which a charge was disputed.
+    Return links to the cases about a charge: what was said against it, what the scan found.
     """
-    disputes = charge.disputes.select_related("case").order_by("-pk")
+    suspect = cases.find(kind=cases.Kind.CHARGE_SUSPECT, key=str(charge.entry_id))
+    found = [one.case for one in charge.disputes.select_related("case").order_by("-pk")]
+    found += [suspect] if suspect else []
     return [
-        (
-            _("Disputed"),
-            format_html("{} · {}", link(one.case), stamp(one.made_at)),
-        )
-        for one in disputes
-    ] or [(_("Disputed"), NOTHING)]
+        (_("Case"), format_html("{} · {}", link(case), stamp(case.opened_at))) for case in found
+    ]
 
 
 def _propose(told: Explanation, kind: str, minor: int, reason: str) -> SafeString:

@@ -25,6 +25,7 @@ from tests.packages.buying import bought, shanghai
 from tests.packages.metering import HOUR, event, meter, recorded
 from tests.packages.reading import text
 from tests.packages.shelf import basic, calls, drafted, feature, fee, once, published, seats, terms
+from tests.wallet.api_setting import Api
 
 pytestmark = pytest.mark.django_db
 
@@ -299,6 +300,16 @@ class TestPages:
         words = page.content.decode()
         assert "+¥147.00" in words and "−¥147.00" in words
         assert "revenue, not margin" in words
+
+    def test_tell_programs_the_same(self, customer, subscription):
+        [one] = Api(customer).get("advice/").json()["results"]
+        assert one["subscription"] == subscription.number and len(one["months"]) == 3
+        assert [cost["amount"] for cost in one["now"]["costs"]] == ["99.00"] * 3
+        [cheap] = one["options"]
+        assert (cheap["package"], cheap["interval"]) == ("cheap", "month")
+        assert cheap["saving"] == {"amount": "147.00", "currency": "CNY"}
+        assert Api(open_customer()).get("advice/").json() == {"results": []}
+        assert Api(customer, "wallet:read").get("advice/").status_code == 403
 
 
 def test_a_longer_term_is_no_alternative_to_itself(customer):

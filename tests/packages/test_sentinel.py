@@ -365,8 +365,9 @@ class TestCases:
         sentinel.scan(at=NOON + DAY)
         maker = sign_in_staff(client, staff("FINANCE_MAKER", locale="en"))
         page = maker.get(f"/admin/wallet/case/{Case.objects.get().pk}/change/").content.decode()
-        assert f"/admin/packages/charge/{again.pk}/change/" in page
-        assert "took the same for the same" in page
+        charge_page = f"/admin/packages/charge/{again.pk}/change/"
+        assert charge_page in page and "took the same for the same" in page
+        assert f"/admin/wallet/case/{Case.objects.get().pk}/" in str(maker.get(charge_page).content)
 
     @pytest.mark.parametrize("language", ["en", "zh-hans"])
     def test_have_words_for_every_rule(self, language):
