@@ -9,7 +9,7 @@ from typing import Any
 
 import structlog
 from django.conf import settings
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 from django.utils.translation import override
@@ -25,6 +25,7 @@ from wallet import cases, repeats
 FIRST_LOOK = timedelta(days=35)  # the first scan of all
 OVERLAP = timedelta(days=2)  # what the last scan has seen is looked at once more
 HABIT = timedelta(days=7)
+STATEMENT_LIMIT = "10min"  # a night's charges are many, and nobody waits for the answer
 USUAL = 3  # equal spends in HABIT before make a repeated one nothing special
 
 log = structlog.get_logger(__name__)
@@ -63,10 +64,13 @@ def scan(*, at: datetime) -> Scanned:
     return Scanned(len(by_entry), len(new))
 
 
+@transaction.atomic
 def suspects(*, since: datetime, at: datetime) -> list[Finding]:
     """
     Return what looks wrong since then, by every rule.
     """
+    with connection.cursor() as cursor:
+        cursor.execute(f"SET LOCAL statement_timeout = '{STATEMENT_LIMIT}'")
     spends = repeats.repeated(since=since, at=at, within=suspicions.SHORT, habit=HABIT, usual=USUAL)
     return [
         *suspicions.among_charges(since=since, at=at),

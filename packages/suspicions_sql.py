@@ -85,7 +85,7 @@ SPIKES = """
     {lately}
         AND c.charged_by_id IS NULL
         AND c.kind <> 'CHANGE'
-        AND h.amounts IS NOT NULL
+        AND c.amount_minor > (SELECT min(amount) FROM unnest(h.amounts) AS amount)
         AND NOT EXISTS (
             SELECT FROM packages_subscriptionchange AS d
             INNER JOIN accounts_consent AS k ON k.id = d.consent_id
@@ -127,13 +127,16 @@ SEATS = """
     CROSS JOIN LATERAL (
         SELECT
             p.charged_at,
-            max((l ->> 'quantity')::numeric) FILTER (WHERE (l ->> 'amount_minor')::bigint >= 0)
-                AS seats
+            (
+                SELECT max((l ->> 'quantity')::numeric)
+                FROM jsonb_array_elements(p.lines) AS l
+                WHERE l ->> 'kind' = 'SEAT' AND (l ->> 'amount_minor')::bigint >= 0
+            ) AS seats
         FROM packages_charge AS p
-        CROSS JOIN jsonb_array_elements(p.lines) AS l
         WHERE
-            p.subscription_id = c.subscription_id AND p.id < c.id AND l ->> 'kind' = 'SEAT'
-        GROUP BY p.id
+            p.subscription_id = c.subscription_id
+            AND p.id < c.id
+            AND p.lines @> '[{{"kind": "SEAT"}}]'
         ORDER BY p.id DESC
         LIMIT 1
     ) AS b

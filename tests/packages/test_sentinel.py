@@ -174,12 +174,12 @@ class TestDuplicates:
     def test_are_found_among_many_customers_by_as_few_questions(self, django_assert_num_queries):
         at = NOON + DAY
         sentinel.scan(at=at)
-        with django_assert_num_queries(5):
+        with django_assert_num_queries(8):
             sentinel.suspects(since=NOON - DAY, at=at)
         price = on_sale(terms(basic("99.00")))
         for _customer in range(3):
             plant(bought(funded_customer("500.00"), price), at=NOON + HOUR)
-        with django_assert_num_queries(5):
+        with django_assert_num_queries(8):
             assert len(sentinel.suspects(since=NOON - DAY, at=at)) == 3
 
 
