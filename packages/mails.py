@@ -148,7 +148,6 @@ def tell_of_outcome(*, case_id: int) -> None:
         facts = {
             "package": charge.subscription.package.called,
             "amount": money(charge.amount),
-            "found": dispute.case.resolution,
             "why": settings.SITE_URL + reverse("packages:charge", args=[charge.pk]),
         }
         subject = _("We have looked into the charge of %(amount)s for %(package)s") % facts

@@ -135,7 +135,7 @@ def _open(found: list[Finding], customer: Customer, at: datetime) -> None:
             "currency": suspect.currency,
             "reference": suspect.reference,
             "subscription": suspect.subscription,
-            "charge": suspect.charge_id or None,
+            "charge": suspect.charge_id,
             "entry": suspect.entry_id,
             "findings": listed,
         },
@@ -146,7 +146,7 @@ def _repeated(one: repeats.Repeat) -> Finding:
     return Finding(
         rule=suspicions.REPEATED,
         suspect=Suspect(
-            charge_id=0,
+            charge_id=None,
             entry_id=one.entry_id,
             customer_id=one.customer_id,
             reference=one.reference,

@@ -31,10 +31,10 @@ LEAST_JUMP = 3  # seats
 @dataclass(frozen=True, slots=True)
 class Suspect:
     """
-    A charge as every rule reads it first.
+    A charge as every rule reads it first. charge_id: None of what a program took.
     """
 
-    charge_id: int
+    charge_id: int | None
     entry_id: int
     customer_id: int
     reference: str

@@ -63,7 +63,7 @@ def suspected(request: HttpRequest, case) -> list[Part]:
     reasons = [sentinel.told(one, facts["currency"]) for one in facts["findings"]]
     reason = _("%(reference)s: %(reason)s (case #%(case)s)") % {
         "reference": facts["reference"],
-        "reason": " ".join(reasons)[:380],
+        "reason": " ".join(reasons),
         "case": case.pk,
     }
     return [

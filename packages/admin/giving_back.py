@@ -19,6 +19,7 @@ from wallet import cases
 from wallet.entries import Explanation
 
 BONUS = "BONUS"
+LONGEST_REASON = 500
 
 
 def proposals(
@@ -63,7 +64,7 @@ def _propose(told: Explanation, kind: str, minor: int, reason: str) -> SafeStrin
         "direction": "CREDIT",
         "kind": kind,
         "amount": plain(amount),
-        "reason": reason,
+        "reason": reason[:LONGEST_REASON],
     }
     label = _("Propose %(amount)s of bonus") if kind == BONUS else _("Propose %(amount)s")
     return format_html(

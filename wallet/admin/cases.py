@@ -168,9 +168,9 @@ class CaseAdmin(ReadOnlyAdmin):
                 rows=[
                     (_("Customer"), link(case.customer)),
                     (_("Top-up"), link(case.attempt.topup) if case.attempt else None),
-                    (_("Attempt"), link(case.attempt)),
-                    (_("Payment"), link(case.payment)),
-                    (_("Message"), link(case.callback)),
+                    (_("Attempt"), link(case.attempt) if case.attempt else None),
+                    (_("Payment"), link(case.payment) if case.payment else None),
+                    (_("Message"), link(case.callback) if case.callback else None),
                 ],
             ),
             *about(request, case),
