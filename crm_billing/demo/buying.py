@@ -10,16 +10,21 @@ from djmoney.money import Money
 
 from accounts.consents import Circumstances
 from accounts.models import Customer, Member, User
-from packages import allowing, checkout, queries, subscriptions
-from packages.models import Overage
+from packages import allowing, checkout, disputes, queries, subscriptions
+from packages.models import Charge, Overage
 
 HOW = Circumstances("192.0.2.15", "Mozilla/5.0 (Demo)", "portal:quote")
+DOUBT = {
+    "zh-hans": "我们只有 5 位同事在用，为什么按 8 个席位收费？",
+    "en": "Only 5 of us use it. Why were 8 seats charged?",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wish:
     """
-    days_ago: when it is bought. regret: so many days later it is cancelled.
+    days_ago: when it is bought. regret: so many days later it is cancelled. doubt: so many days
+    later its charge is disputed.
     beyond: what use of features may cost in a term beyond what is included, in whole units of the
     customer's currency.
     """
@@ -30,17 +35,21 @@ class Wish:
     seats: int = 1
     auto_renew: bool = True
     regret: int = 0
+    doubt: int = 0
     beyond: tuple[tuple[str, int], ...] = ()
 
 
 # by the customers' places; what lies beyond begins again
 WISHES = (
     (
-        Wish(package="basic", days_ago=18, seats=8, beyond=(("api_calls", 500),)),
+        Wish(package="basic", days_ago=18, seats=8, beyond=(("api_calls", 500),), doubt=17),
         Wish(package="sms", days_ago=9, regret=6),
         Wish(package="pro", days_ago=4, seats=12, auto_renew=False),
     ),
-    (Wish(package="pro", days_ago=6, seats=11, beyond=(("collection", 100),)),),
+    (
+        Wish(package="basic", days_ago=100, seats=6, term="half_year"),
+        Wish(package="pro", days_ago=6, seats=11, beyond=(("collection", 100),)),
+    ),
     (Wish(package="enterprise", days_ago=20, seats=60), Wish(package="sms", days_ago=5)),
     (Wish(package="basic", days_ago=12, seats=5, term="quarter"),),
     (Wish(package="free", days_ago=23),),
@@ -70,6 +79,8 @@ class Buyer:
                 yield self.moment(day, 10), self.customer.pk, self.buy(wish)
             if wish.regret and bought_on + timedelta(days=wish.regret) == day:
                 yield self.moment(day, 16), self.customer.pk, self.cancel(wish)
+            if wish.doubt and bought_on + timedelta(days=wish.doubt) == day:
+                yield self.moment(day, 17), self.customer.pk, self.dispute(wish)
 
     def buy(self, wish: Wish) -> Callable[[datetime], None]:
         def act(at: datetime) -> None:
@@ -112,6 +123,15 @@ class Buyer:
             live = self.customer.subscriptions.live().filter(package__code=wish.package)
             for known in live:
                 subscriptions.cancel(subscription_id=known.pk, at=at, by=self.owner())
+
+        return act
+
+    def dispute(self, wish: Wish) -> Callable[[datetime], None]:
+        def act(at: datetime) -> None:
+            charges = Charge.objects.filter(customer=self.customer)
+            for known in charges.filter(subscription__package__code=wish.package):
+                words = DOUBT["en" if self.customer.locale.startswith("en") else "zh-hans"]
+                disputes.dispute(charge_id=known.pk, words=words, at=at, by=self.owner())
 
         return act
 

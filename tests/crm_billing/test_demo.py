@@ -15,7 +15,7 @@ from django.utils import timezone
 from accounts.models import Customer, Member, User
 from crm_billing import embedded
 from crm_billing.demo import cast, history, people
-from packages import charges
+from packages import charges, sentinel
 from packages.models import Charge, Subscription
 from wallet import books
 from wallet.models import Case, JournalEntry, Posting, Receipt, TopUp
@@ -46,6 +46,8 @@ class TestSeedDemo:
         assert not any(books.violations().values())
         assert {"ACTIVE", "TRIAL"} == set(Subscription.objects.values_list("state", flat=True))
         assert Subscription.objects.filter(cancelled_at__isnull=False).exists()
+        assert Case.objects.filter(kind="CHARGE_DISPUTED", state="OPEN").exists()
+        assert sentinel.scan(at=timezone.now()).found == 0
         begun = Subscription.objects.order_by("created_at").values_list("created_at", flat=True)
         assert timedelta(days=3) < timezone.now() - begun.last() < timezone.now() - begun.first()
         assert timezone.now() - begun.first() < timedelta(days=26)
