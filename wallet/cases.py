@@ -13,6 +13,7 @@ from django.core.mail import EmailMessage
 from django.db import transaction
 from django.urls import NoReverseMatch, reverse
 from django.utils import translation
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -27,7 +28,7 @@ log = structlog.get_logger(__name__)
 Kind = Case.Kind
 
 _PAYMENT = gettext_lazy("A payment needs a person to look at it. Nothing was credited for it.")
-_OTHERS = {
+_OTHERS: dict[str, Promise] = {
     Kind.BOOKS: gettext_lazy(
         "The books do not prove: what they promise below does not hold. Call an engineer. While all"
         " money is stopped nobody can top up or spend."

@@ -4,6 +4,7 @@ Spends that look like one and the same, taken more than once.
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import connection
 from djmoney.money import Money
@@ -43,11 +44,15 @@ def repeated(
 
     usual: so many like it in the time `habit` before make it a habit, which is not told.
     """
+    asked: dict[str, Any] = {
+        "since": since,
+        "at": at,
+        "within": within,
+        "habit": habit,
+        "usual": usual,
+    }
     with connection.cursor() as cursor:
-        cursor.execute(
-            _REPEATED,
-            {"since": since, "at": at, "within": within, "habit": habit, "usual": usual},
-        )
+        cursor.execute(_REPEATED, asked)
         return [Repeat(*row) for row in cursor.fetchall()]
 
 
