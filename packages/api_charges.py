@@ -18,7 +18,7 @@ from rest_framework.views import APIView
 from accounts.http import ApiRequest
 from crm_billing.api import AmountField, ErrorBody
 from crm_billing.money import from_minor
-from packages import explain
+from packages import explain, packs
 from packages.models import Charge, PriceComponent
 from packages.terms import spoken
 from packages.why import Why, of, why
@@ -76,7 +76,7 @@ class StepOutput(serializers.Serializer):
 
 class LineOutput(serializers.Serializer):
     code = serializers.CharField()
-    kind = serializers.ChoiceField(PriceComponent.Kind.choices)
+    kind = serializers.ChoiceField([*PriceComponent.Kind.values, packs.KIND])
     name = serializers.CharField()
     unit = serializers.CharField()
     quantity = serializers.CharField(help_text="what was asked for")

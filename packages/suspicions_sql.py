@@ -22,7 +22,8 @@ _LATELY = """
 """
 
 # Of one term, or one price and amount for one quantity within a short time. Two changes in a row
-# have one amount only when they have one quantity too: then the second did nothing.
+# have one amount only when they have one quantity too: then the second did nothing. Packs are
+# numbered: who buys another one of a term wants it.
 DUPLICATES = """
     {suspect}, f.id, f.charged_at
     {charged}
@@ -57,6 +58,7 @@ DUPLICATES = """
         LIMIT 1
     ) AS f
     {lately}
+        AND c.kind <> 'PACK'
     ORDER BY c.id
 """
 
@@ -75,7 +77,7 @@ SPIKES = """
             WHERE
                 h.subscription_id = c.subscription_id
                 AND h.id < c.id
-                AND h.kind <> 'CHANGE'
+                AND h.kind NOT IN ('CHANGE', 'PACK')
                 AND (h.kind = 'USAGE') = (c.kind = 'USAGE')
                 AND w.interval = v.interval
             ORDER BY h.id DESC
@@ -84,7 +86,7 @@ SPIKES = """
     ) AS h
     {lately}
         AND c.charged_by_id IS NULL
-        AND c.kind <> 'CHANGE'
+        AND c.kind NOT IN ('CHANGE', 'PACK')
         AND c.amount_minor > (SELECT min(amount) FROM unnest(h.amounts) AS amount)
         AND NOT EXISTS (
             SELECT FROM packages_subscriptionchange AS d

@@ -9,7 +9,7 @@ import crm_billing.plain_text
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("packages", "0017_quota_notice_guard"),
+        ("packages", "0019_pack_guards"),
         ("wallet", "0017_charges_in_doubt"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
