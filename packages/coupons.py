@@ -2,6 +2,7 @@
 Commands about coupons: staff draft, publish and end them; customers enter them for what renews.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
@@ -22,6 +23,7 @@ from crm_billing.transactions import money_transaction
 from packages import redemptions, subscriptions
 from packages.catalogue import PUBLISH
 from packages.models import Coupon, CouponUse, Package, PriceVersion, Subscription
+from packages.models.coupons import CODE
 from packages.redemptions import CouponRefused
 
 log = structlog.get_logger(__name__)
@@ -183,6 +185,12 @@ def take_off(*, subscription_id: int, at: datetime, by: User | None = None) -> C
 
 
 def _check(facts: Facts, packages: Sequence[Package]) -> None:
+    if not re.fullmatch(CODE, redemptions.plain(facts.code)):
+        raise BadCoupon(_("A code has 3 to 40 letters A to Z, digits and hyphens."), field="code")
+    for name in ("terms", "most_uses", "most_per_customer"):
+        count = getattr(facts, name)
+        if count is not None and count < 1:
+            raise BadCoupon(_("At least 1, or nothing at all."), field=name)
     if (facts.bps is None) == (facts.amount is None):
         raise BadCoupon(_("Say either a share or an amount."), field="bps")
     if facts.bps is not None and not 0 < facts.bps <= 10_000:

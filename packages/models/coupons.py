@@ -73,8 +73,19 @@ class Coupon(models.Model):
             ),
             models.CheckConstraint(
                 name="packages_coupon_takes_a_share_or_an_amount",
-                condition=Q(bps__gte=1, bps__lte=10_000, amount_minor=None, currency="")
-                | Q(bps=None, amount_minor__gte=1, currency__regex=r"^[A-Z]{3}$"),
+                condition=Q(
+                    bps__isnull=False,
+                    bps__gte=1,
+                    bps__lte=10_000,
+                    amount_minor=None,
+                    currency="",
+                )
+                | Q(
+                    bps=None,
+                    amount_minor__isnull=False,
+                    amount_minor__gte=1,
+                    currency__regex=r"^[A-Z]{3}$",
+                ),
             ),
             models.CheckConstraint(
                 name="packages_coupon_holds_for_terms", condition=Q(terms=None) | Q(terms__gte=1)
