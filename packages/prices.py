@@ -3,7 +3,7 @@ What renewals cost, worked out once for each price version, number of seats and 
 """
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -41,8 +41,11 @@ class Prices:
     published.
     """
 
-    def __init__(self) -> None:
-        self._terms: dict[int, PriceVersion] = {}
+    def __init__(self, known: Iterable[PriceVersion] = ()) -> None:
+        """
+        known: versions read with `whole()` already.
+        """
+        self._terms: dict[int, PriceVersion] = {one.pk: one for one in known}
         self._coupons: dict[int, Coupon] = {}
         self._each: dict[tuple[int, int, int | None], EachTerm] = {}
 

@@ -269,9 +269,9 @@ class SubscriptionPeriod(models.Model):
                 fields=["coupon_use"],
                 name="packages_period_by_coupon",
                 condition=Q(coupon_use__isnull=False),
-            )
+            ),
+            models.Index(fields=["ends_at"], name="packages_period_by_end"),
         ]
-        indexes = [models.Index(fields=["ends_at"], name="packages_period_by_end")]
 
     def __str__(self) -> str:
         return f"{self.subscription_id}/{self.number}"
