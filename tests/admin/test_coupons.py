@@ -1,13 +1,16 @@
+from datetime import timedelta
+
 import pytest
 from django.urls import reverse
 from django.utils import timezone
 
+from accounts.roles import ADMIN
 from packages.models import Coupon, Package
+from tests.admin.test_packages import text
 from tests.admin.world import signed_in
-from tests.factories import funded_customer
+from tests.factories import funded_customer, sign_in_staff, staff
 from tests.packages.buying import bought, on_sale
 from tests.packages.couponing import coupon, drafted
-from tests.packages.reading import text
 from tests.packages.shelf import basic, offer, published, terms
 
 pytestmark = pytest.mark.django_db
@@ -29,8 +32,8 @@ def page_of(one: Coupon, part: str = "change") -> str:
 
 
 @pytest.fixture
-def admin():
-    return signed_in("ADMIN", locale="en")
+def admin(client):
+    return sign_in_staff(client, staff(ADMIN, locale="en"))
 
 
 class TestNew:
@@ -110,7 +113,7 @@ class TestPages:
 
     def test_say_in_which_state_it_is(self, admin):
         now = timezone.now()
-        later, over = now + timezone.timedelta(days=1), now - timezone.timedelta(days=1)
+        later, over = now + timedelta(days=1), now - timedelta(days=1)
         drafted("DRAFT")
         coupon("LATER", valid_from=later)
         coupon("OVER", valid_to=over)
