@@ -65,14 +65,9 @@ def examples(coupon: Coupon) -> Table:
         if redemptions.is_for(coupon, version.package_id) and len(rows) < LATEST:
             before = quotes.price(version.terms).each_term
             after = quotes.price(version.terms, discount=coupon.discount).each_term
-            rows.append(
-                (
-                    link(version),
-                    str(wording.TERM[version.interval]),
-                    amount(before),
-                    amount(after),
-                )
-            )
+            if before != after:
+                term = str(wording.TERM[version.interval])
+                rows.append((link(version), term, amount(before), amount(after)))
     return Table(
         title=_("What a term with one seat becomes"),
         headers=[_("Price"), _("Term"), ">" + _("Each term"), ">" + _("With the coupon")],
