@@ -167,10 +167,12 @@ def renewing(each: Money, interval: str, course: Course | None) -> str:
     """
     Say what renewals cost: `each`, for as long as a coupon holds.
     """
-    told = {"each": per_term(each if course is None else course.each_term(each), interval)}
     if course is None or not course.left:
-        return _("It renews by itself for %(each)s until I stop it.") % told
-    told["full"] = per_term(course.full, interval)
+        each = each if course is None else course.each_term(each)
+        return _("It renews by itself for %(each)s until I stop it.") % {
+            "each": per_term(each, interval)
+        }
+    told = {"each": per_term(each, interval), "full": per_term(course.full, interval)}
     return ngettext(
         "It renews by itself %(count)d time for %(each)s, then for %(full)s, until I stop it.",
         "It renews by itself %(count)d times for %(each)s, then for %(full)s, until I stop it.",

@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     dependencies = [
         ("accounts", "0006_usage_scopes"),
-        ("packages", "0015_use_guards"),
+        ("packages", "0017_quota_notice_guard"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
