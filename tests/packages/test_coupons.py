@@ -154,7 +154,7 @@ class TestFind:
 
     def test_refuses_other_packages(self):
         coupon(packages=[published(code="small")])
-        with pytest.raises(CouponElsewhere, match="(?i)pro"):
+        with pytest.raises(CouponElsewhere, match=r"(?i)pro"):
             found(version=on_sale(code="pro"))
 
     def test_refuses_another_currency(self):
@@ -268,7 +268,7 @@ class TestEnter:
         coupon(packages=[Package.objects.get(code="big")])
         subscription = bought(version=big)
         subscriptions.change(subscription_id=subscription.pk, price_version=small, at=MARCH_FIRST)
-        with pytest.raises(CouponElsewhere, match="(?i)small"):
+        with pytest.raises(CouponElsewhere, match=r"(?i)small"):
             entered(subscription)
 
     def test_is_for_people_who_may_spend(self):
