@@ -170,12 +170,15 @@ def top_up_first(
     paid, by the same gateway, is returned again.
 
     raises QuoteExpired: it is too old, or bought already.
+    raises CouponRefused: its coupon cannot be used any more.
     raises: as `topups.start`.
     """
     quote = _lock(quote_id)
     if quote.subscription is not None:
         raise QuoteExpired(_("This has been bought already."))
     _require_valid(quote, at)
+    if quote.coupon is not None:
+        redemptions.require_left(quote.coupon, quote.customer)
     topup = _ordered(quote, gateway, at) or topups.start(
         customer=quote.customer,
         amount=top_up_amount(quote, at=at),

@@ -22,6 +22,7 @@ from crm_billing.money import to_minor
 from crm_billing.transactions import money_transaction
 from packages import redemptions, subscriptions
 from packages.catalogue import PUBLISH
+from packages.changes import NotNow
 from packages.models import Coupon, CouponUse, Package, PriceVersion, Subscription
 from packages.models.coupons import CODE
 from packages.redemptions import CouponRefused
@@ -171,8 +172,11 @@ def take_off(*, subscription_id: int, at: datetime, by: User | None = None) -> C
 
     raises NotAllowed: `by` may not spend for the customer.
     raises CouponRefused: it has none.
+    raises NotNow: it is unpaid, and a dearer renewal would have to be announced first.
     """
     subscription = _locked(subscription_id, by)
+    if subscription.is_past_due:
+        raise NotNow(_("The current term is not paid yet. Top up first, then change it."))
     use = redemptions.live(subscription)
     if use is None:
         raise CouponRefused(_("This subscription has no coupon."))

@@ -284,7 +284,6 @@ def _coupon(use: CouponUse) -> dict[str, str]:
     """
     return {
         "code": use.coupon.code,
-        "name": use.coupon.called,
         "takes_off": coupon_words.takes_off(use.coupon),
         "left": coupon_words.left(use),
     }

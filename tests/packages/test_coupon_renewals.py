@@ -5,6 +5,7 @@ Coupons while time passes: announced and charged as long as they hold, and in fu
 import pytest
 
 from packages import charges, coupons, renewals, subscriptions
+from packages.changes import NotNow
 from packages.models import Charge, CouponUse, Notice, Package, PriceVersion
 from packages.renewals import RenewalReport
 from tests.factories import cny, fund, funded_customer, open_customer
@@ -124,6 +125,22 @@ class TestBetween:
         assert charged() == ["79.20"]
         assert swept(subscription.paid_until + 5 * DAY) == RenewalReport(ok=1)
         assert charged() == ["79.20", "99.00"]
+
+    def test_is_not_taken_off_while_the_term_is_unpaid(self):
+        subscription = announced(bought(funded_customer("80.00"), coupon=coupon()))
+        assert swept(subscription.paid_until) == RenewalReport(insufficient=1)
+        with pytest.raises(NotNow):
+            coupons.take_off(subscription_id=subscription.pk, at=subscription.paid_until + DAY)
+
+    def test_entered_while_it_is_unpaid_it_is_paid_with_what_is_there(self):
+        customer = funded_customer("180.00")
+        subscription = announced(bought(customer))
+        assert swept(subscription.paid_until) == RenewalReport(insufficient=1)
+        coupon()
+        at = subscription.paid_until + DAY
+        entered(subscription, at)
+        assert renewals.retry(customer_id=customer.pk, at=at) == RenewalReport(ok=1)
+        assert charged() == ["99.00", "79.20"]
 
     def test_run_out_with_the_term_before_the_full_price_is_announced_in_time(self):
         subscription = bought(coupon=coupon(terms=1))
