@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     dependencies = [
         ("accounts", "0006_usage_scopes"),
-        ("packages", "0017_quota_notice_guard"),
+        ("packages", "0042_scans_of_charges"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
