@@ -31,6 +31,19 @@ def exceeded(action: str, who: str, *, limit: int, seconds: int) -> bool:
         return True
 
 
+def forgive(action: str, who: str) -> None:
+    """
+    Take one counted attempt back: it was none of those that are limited.
+    """
+    key = f"ratelimit:{action}:{_somebody(who)}"
+    try:
+        cache.decr(key)
+    except ValueError:  # it has run out
+        return
+    except (RedisError, OSError) as error:
+        log.error("ratelimit.uncounted", action=action, exc_info=error)
+
+
 def _somebody(who: str) -> str:
     try:
         address = ipaddress.ip_address(who)

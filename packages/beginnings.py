@@ -12,7 +12,8 @@ from accounts.models import Customer
 from crm_billing.errors import DomainError
 from packages import periods, queries, quotes, wording
 from packages.catalogue import NotOnSale
-from packages.models import Package, PriceVersion, Subscription
+from packages.discounts import Course
+from packages.models import Coupon, Package, PriceVersion, Subscription
 from packages.models.subscriptions import MOST_SEATS
 from packages.terms import NO_TERM, SEAT, Terms
 
@@ -38,8 +39,9 @@ class First:
     """
     How a subscription would begin.
 
-    quote: the price of the first paid term. due: what it takes from the wallet now, nothing for a
-    trial. each_term: what each renewal costs before usage.
+    quote: the price of the first paid term, with the coupon where there is one. due: what it takes
+    from the wallet now, nothing for a trial. each_term: what the next renewal costs before usage.
+    course: how the coupon goes on after what begins now.
     starts_at, ends_at: of the first period, the trial where there is one.
     anchor_on: the day paid periods are counted from.
     """
@@ -52,17 +54,28 @@ class First:
     ends_at: datetime
     anchor_on: date
     zone: str
+    coupon: Coupon | None = None
+    course: Course | None = None
 
     @property
     def each_term(self) -> Money:
-        return self.quote.each_term
+        plain = self.quote.each_term
+        return plain if self.course is None else self.course.each_term(plain)
 
 
-def first(*, customer: Customer, price_version: PriceVersion, seats: int, at: datetime) -> First:
+def first(
+    *,
+    customer: Customer,
+    price_version: PriceVersion,
+    seats: int,
+    at: datetime,
+    coupon: Coupon | None = None,
+) -> First:
     """
     Return how a customer's subscription would begin now. Reads only.
 
     price_version: read with `whole()`.
+    coupon: one that may be used for it; see `redemptions.find`.
     raises NotOnSale: it is no package with terms.
     raises BadSeats: fewer than one, or more than are sold.
     """
@@ -71,7 +84,8 @@ def first(*, customer: Customer, price_version: PriceVersion, seats: int, at: da
     if kind == Package.Kind.TOP_UP or terms.interval == NO_TERM:
         raise NotOnSale(_("This is bought once, not subscribed to."))
     require_seats(terms, seats)
-    quote = quotes.price(terms, seats=seats)
+    discount = coupon and coupon.discount
+    quote = quotes.price(terms, seats=seats, discount=discount)
     zone = customer.time_zone
     today = periods.day_in(at, zone)
     has_trial = bool(terms.trial_days) and not queries.had(customer, price_version.package)
@@ -90,6 +104,13 @@ def first(*, customer: Customer, price_version: PriceVersion, seats: int, at: da
         ends_at=ends_at,
         anchor_on=anchor_on,
         zone=zone,
+        coupon=coupon,
+        course=coupon
+        and Course(
+            discount=coupon.discount,
+            left=coupon.terms and coupon.terms - (not has_trial),
+            full=quotes.price(terms, seats=seats).each_term,
+        ),
     )
 
 
@@ -104,6 +125,7 @@ def agreement(version: PriceVersion, begun: First, *, auto_renew: bool) -> str:
         zone=begun.zone,
         trial_until=begun.ends_at if begun.has_trial else None,
         now=True,
+        course=begun.course,
     )
 
 

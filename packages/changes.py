@@ -3,7 +3,7 @@ What a change of a subscription costs: what is shown before is what is posted. R
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from fractions import Fraction
 from typing import Any
@@ -13,8 +13,9 @@ from djmoney.money import Money
 
 from crm_billing.errors import DomainError
 from crm_billing.money import from_minor, rounded, to_minor
-from packages import periods, quotes
-from packages.models import Charge, PriceVersion, Subscription, SubscriptionPeriod
+from packages import charges, periods, quotes, redemptions
+from packages.discounts import Course
+from packages.models import Charge, CouponUse, PriceVersion, Subscription, SubscriptionPeriod
 from packages.proration import TICK, prorate
 from packages.quotes import Line
 
@@ -58,7 +59,8 @@ class Planned:
 
     at_once: it holds from `at` on and `due` is taken; else it waits until `effective_at` and takes
     nothing. new_term: a term begins with it, on `anchor_on`; else the running one goes on.
-    each_term: what renewals cost after it.
+    each_term: what renewals cost after it, while the coupon's `course` holds where there is one.
+    coupon_use: what the new term begins with. coupon_ends: the code of the one that ends with it.
     """
 
     version: PriceVersion
@@ -72,6 +74,25 @@ class Planned:
     parts: list[Part]
     due: Money
     each_term: Money
+    course: Course | None = None
+    coupon_use: CouponUse | None = None
+    coupon_ends: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compared:
+    """
+    What a subscription is compared by. was, becomes: of the running term, which keeps the coupon
+    it was begun with. anew: of a term begun now, with the coupon the subscription has, `use`, if
+    that `holds` for it. plain: without any.
+    """
+
+    was: quotes.Quote
+    becomes: quotes.Quote
+    anew: quotes.Quote
+    plain: quotes.Quote
+    use: CouponUse | None
+    holds: bool
 
 
 def plan(
@@ -86,6 +107,7 @@ def plan(
 
     What costs more holds at once, for the rest of the term; what costs less, from the next term
     on. Another length of term begins a new term today, and what is left of the old one is set off.
+    Shares are of the prices with the coupons they were, or are, to be paid with.
 
     subscription, version: read with `whole()`.
     raises NothingChanges: it has this price and so many seats.
@@ -96,57 +118,32 @@ def plan(
         raise NothingChanges(_("That is what you have now. Choose something else."))
     if subscription.is_past_due or subscription.paid_until <= at:
         raise NotNow(_("The current term is not paid yet. Top up first, then change it."))
-    period = SubscriptionPeriod.objects.get(
+    period = SubscriptionPeriod.objects.select_related("coupon_use__coupon").get(
         subscription=subscription, number=subscription.period_number
     )
-    was = quotes.price(subscription.price_version.terms, seats=subscription.seats)
-    becomes = quotes.price(version.terms, seats=seats)
+    prices = _compared(subscription, period, version, seats)
     planned = (
-        _in_this_term(subscription, period, version, seats, was, becomes, at)
+        _in_this_term(subscription, period, version, seats, prices, at)
         if version.interval == subscription.price_version.interval or period.is_trial
-        else _by_a_new_term(subscription, period, version, seats, was, becomes, at)
+        else _by_a_new_term(subscription, period, version, seats, prices, at)
     )
     if not planned.at_once and not subscription.auto_renew:
         raise NotNow(
             _("It ends with the current term. Switch renewal on first, or keep it as it is.")
         )
-    return planned
+    return _with_coupon(planned, prices)
 
 
 def frozen(parts: Sequence[Part]) -> list[dict[str, Any]]:
     """
     Return the lines of a change as JSON values, in the shape of `charges.frozen`: a share of the
-    term times its whole price, and what was given back less because it had not been paid.
+    term times its whole price, and what was given back less because it had not been paid. What is
+    taken for a whole term has the steps of its price.
     """
     lines = []
     for part in parts:
         component = part.line.component
-        steps = [
-            {
-                "units": "1" if part.ticks == part.of else f"{part.ticks}/{part.of}",
-                "unit_price": str(part.whole.amount),
-                "flat_price": "0",
-            }
-        ]
-        plain = _share(part.whole, part.ticks, part.of)
-        if plain != part.amount:
-            steps.append(
-                {
-                    "capped": True,
-                    "units": "1",
-                    "unit_price": str(
-                        from_minor(
-                            to_minor(part.amount) - to_minor(plain), str(part.amount.currency)
-                        ).amount
-                    ),
-                    "flat_price": "0",
-                }
-            )
-            steps[0] = {
-                "units": "1",
-                "unit_price": str(plain.amount),
-                "flat_price": "0",
-            }
+        steps = _steps(part)
         lines.append(
             {
                 "code": component.code,
@@ -167,15 +164,78 @@ def frozen(parts: Sequence[Part]) -> list[dict[str, Any]]:
     return lines
 
 
+def _steps(part: Part) -> list[dict[str, Any]]:
+    if part.ticks == part.of and part.amount == part.line.amount:
+        return [charges.step(one) for one in part.line.steps]
+    plain = _share(part.whole, part.ticks, part.of)
+    if plain == part.amount:
+        units, price = "1" if part.ticks == part.of else f"{part.ticks}/{part.of}", part.whole
+    else:
+        units, price = "1", plain
+    steps: list[dict[str, Any]] = [
+        {"units": units, "unit_price": str(price.amount), "flat_price": "0"}
+    ]
+    if part.line.discount is not None:
+        steps[0]["with_coupon"] = part.line.discount.code
+    if plain != part.amount:
+        less = from_minor(to_minor(part.amount) - to_minor(plain), str(part.amount.currency))
+        steps.append(
+            {"capped": True, "units": "1", "unit_price": str(less.amount), "flat_price": "0"}
+        )
+    return steps
+
+
+def _compared(
+    subscription: Subscription, period: SubscriptionPeriod, version: PriceVersion, seats: int
+) -> Compared:
+    present, package_id = subscription.price_version.terms, version.package_id
+    begun_with, use = period.coupon_use, redemptions.live(subscription)
+    return Compared(
+        was=quotes.price(
+            present,
+            seats=subscription.seats,
+            discount=redemptions.discount(begun_with, subscription.package_id),
+        ),
+        becomes=quotes.price(
+            version.terms, seats=seats, discount=redemptions.discount(begun_with, package_id)
+        ),
+        anew=quotes.price(
+            version.terms, seats=seats, discount=redemptions.discount(use, package_id)
+        ),
+        plain=quotes.price(version.terms, seats=seats),
+        use=use,
+        holds=redemptions.discount(use, package_id) is not None,
+    )
+
+
+def _with_coupon(planned: Planned, prices: Compared) -> Planned:
+    """
+    Add what becomes of the coupon the subscription has.
+    """
+    use = prices.use
+    if use is None:
+        return planned
+    if not prices.holds:
+        return replace(planned, coupon_ends=use.coupon.code)
+    begins = planned.at_once and planned.new_term
+    course = redemptions.course(use, full=prices.plain.each_term, begun=int(begins))
+    return replace(
+        planned,
+        each_term=course.each_term(planned.each_term),
+        course=course,
+        coupon_use=use if begins else None,
+    )
+
+
 def _in_this_term(
     subscription: Subscription,
     period: SubscriptionPeriod,
     version: PriceVersion,
     seats: int,
-    was: quotes.Quote,
-    becomes: quotes.Quote,
+    prices: Compared,
     at: datetime,
 ) -> Planned:
+    was, becomes = prices.was, prices.becomes
     parts: list[Part] = []
     if not period.is_trial:
         gone, come = _differing(was, becomes)
@@ -197,7 +257,7 @@ def _in_this_term(
         anchor_on=subscription.anchor_on,
         parts=parts if at_once else [],
         due=due if at_once else due * 0,
-        each_term=becomes.each_term,
+        each_term=prices.anew.each_term,
     )
 
 
@@ -206,10 +266,10 @@ def _by_a_new_term(
     period: SubscriptionPeriod,
     version: PriceVersion,
     seats: int,
-    was: quotes.Quote,
-    becomes: quotes.Quote,
+    prices: Compared,
     at: datetime,
 ) -> Planned:
+    was, becomes = prices.was, prices.anew
     zone = subscription.zone
     today = periods.day_in(at, zone)
     cut, ends_at = periods.span(today, version.interval, 0, zone)
@@ -232,7 +292,7 @@ def _by_a_new_term(
             anchor_on=periods.day_in(period.ends_at, zone),
             parts=[],
             due=due * 0,
-            each_term=becomes.each_term,
+            each_term=prices.anew.each_term,
         )
     return Planned(
         version=version,
@@ -245,7 +305,7 @@ def _by_a_new_term(
         anchor_on=today,
         parts=parts,
         due=due,
-        each_term=becomes.each_term,
+        each_term=prices.anew.each_term,
     )
 
 
@@ -274,10 +334,10 @@ def _paid(subscription: Subscription) -> dict[str, Money]:
     """
     paid: dict[str, Money] = {}
     nothing = from_minor(0, subscription.currency)
-    charges = Charge.objects.filter(
+    charged = Charge.objects.filter(
         subscription=subscription, period_number=subscription.period_number
     )
-    for charge in charges.order_by("pk"):
+    for charge in charged.order_by("pk"):
         for line in charge.lines:
             amount = from_minor(line["amount_minor"], subscription.currency)
             paid[line["code"]] = paid.get(line["code"], nothing) + amount

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from accounts.models import Consent, User
 from crm_billing.errors import DomainError
 from crm_billing.money import to_minor
-from packages import beginnings, changes, wording
+from packages import beginnings, changes, redemptions, wording
 from packages.catalogue import NotOnSale
 from packages.changes import Planned
 from packages.models import (
@@ -62,7 +62,9 @@ def require_fresh(subscription: Subscription, shown_at: datetime, at: datetime) 
     begun = subscription.periods.filter(
         number=subscription.period_number, created_at__gt=shown_at
     ).exists()
-    if changed or begun or not at - HONOURED_FOR <= shown_at <= at:
+    uses = Q(used_at__gt=shown_at) | Q(ended_at__gt=shown_at)
+    used = subscription.coupon_uses.filter(uses).exists()
+    if changed or begun or used or not at - HONOURED_FOR <= shown_at <= at:
         raise ChangeStale(_("This was shown too long ago. Please look at it once more."))
 
 
@@ -107,6 +109,8 @@ def apply(
     subscription.price_version, subscription.package = planned.version, planned.version.package
     subscription.seats = planned.seats
     subscription.save()
+    if planned.coupon_ends:
+        redemptions.end(subscription.coupon_uses.values_list("pk", flat=True), at=at, by=by)
     if not planned.due.amount:
         return
     [entry] = spending.spend_many(
@@ -160,6 +164,9 @@ def _begin_new_term(subscription: Subscription, planned: Planned, at: datetime) 
         ends_at=planned.ends_at,
         price_version=planned.version,
         seats=planned.seats,
+        coupon_use=planned.coupon_use,
         amount_minor=to_minor(planned.due),
         created_at=at,
     )
+    if planned.coupon_use is not None:
+        redemptions.term_begun([planned.coupon_use.pk], at=at)

@@ -9,7 +9,7 @@ from typing import Any
 from djmoney.money import Money
 
 from crm_billing.money import exponent, from_minor, rounded, to_minor
-from packages.quotes import Bound, Line, Share
+from packages.quotes import Bound, Line, Off, Share
 from packages.rating import Step
 
 
@@ -31,7 +31,7 @@ def frozen(lines: Sequence[Line]) -> list[dict[str, Any]]:
             "included": str(line.component.included),
             "charged": str(line.charged),
             "amount_minor": to_minor(line.amount),
-            "steps": [_step(step) for step in line.steps],
+            "steps": [step(one) for one in line.steps],
         }
         for line in lines
     ]
@@ -55,24 +55,32 @@ def exact_of(step: Mapping[str, Any]) -> Fraction:
     return Fraction(step["units"]) * Fraction(step["unit_price"]) + Fraction(step["flat_price"])
 
 
-def _step(step: Step | Share | Bound) -> dict[str, Any]:
+def step(one: Step | Share | Bound | Off) -> dict[str, Any]:
     """
-    Return a step in the one shape: units × unit price + flat price.
+    Return a step as JSON values, in the one shape: units × unit price + flat price.
     """
-    if isinstance(step, Step):
+    if isinstance(one, Step):
         return {
-            "above": str(step.above),
-            "up_to": None if step.up_to is None else str(step.up_to),
-            "units": str(step.units),
-            "unit_price": str(step.unit_price),
-            "flat_price": str(step.flat_price),
+            "above": str(one.above),
+            "up_to": None if one.up_to is None else str(one.up_to),
+            "units": str(one.units),
+            "unit_price": str(one.unit_price),
+            "flat_price": str(one.flat_price),
         }
-    if isinstance(step, Share):
+    if isinstance(one, Share):
         return {
-            "value": str(step.value.amount),
-            "units": str(step.count),
-            "unit_price": str(step.fee),
+            "value": str(one.value.amount),
+            "units": str(one.count),
+            "unit_price": str(one.fee),
             "flat_price": "0",
-            "bounded": step.bounded,
+            "bounded": one.bounded,
         }
-    return {"bound": True, "units": "1", "unit_price": str(step.exact), "flat_price": "0"}
+    if isinstance(one, Off):
+        return {
+            "coupon": one.discount.code,
+            "bps": one.discount.bps,
+            "units": "1",
+            "unit_price": str(one.exact),
+            "flat_price": "0",
+        }
+    return {"bound": True, "units": "1", "unit_price": str(one.exact), "flat_price": "0"}

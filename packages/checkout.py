@@ -15,7 +15,7 @@ from accounts.models import Consent, Customer, User
 from crm_billing.errors import DomainError
 from crm_billing.money import to_minor
 from crm_billing.transactions import money_transaction
-from packages import beginnings, subscriptions
+from packages import beginnings, redemptions, subscriptions
 from packages.catalogue import NotOnSale
 from packages.models import PriceQuote, PriceVersion, Subscription
 from wallet import numbers, queries, topups
@@ -55,19 +55,46 @@ def quote(
         raise NotOnSale(_("This price is not offered any more. Choose again."))
     beginnings.require_new(customer, version.package)
     begun = beginnings.first(customer=customer, price_version=version, seats=seats, at=at)
-    return PriceQuote.objects.create(
-        code=numbers.code(),
-        customer=customer,
-        price_version=version,
-        seats=seats,
-        has_trial=begun.has_trial,
-        currency=version.currency,
-        due_minor=to_minor(begun.due),
-        each_term_minor=to_minor(begun.each_term),
-        made_at=at,
-        made_by=by,
-        expires_at=at + HONOURED_FOR,
+    return _write(customer, version, seats, begun, at + HONOURED_FOR, at, by)
+
+
+@money_transaction
+def with_coupon(*, quote_id: int, code: str, at: datetime, by: User | None = None) -> PriceQuote:
+    """
+    Quote the same once more with a coupon, or without any, to be honoured as long as the first.
+
+    The coupon is looked at now, and used when the quote is bought.
+
+    code: as entered; empty for none.
+    raises QuoteExpired: it is too old, bought, or waits for its top-up.
+    raises CouponRefused: why the coupon cannot be used.
+    """
+    quote = _lock(quote_id)
+    if quote.subscription is not None or (quote.topup is not None and quote.topup.is_open):
+        raise QuoteExpired(_("This quote is being bought. Its price does not change any more."))
+    _require_valid(quote, at)
+    version = PriceVersion.objects.whole().get(pk=quote.price_version_id)
+    coupon = None
+    if code:
+        coupon = redemptions.find(
+            code=code, customer=quote.customer, price_version=version, seats=quote.seats, at=at
+        )
+    begun = beginnings.first(
+        customer=quote.customer, price_version=version, seats=quote.seats, at=at, coupon=coupon
     )
+    return _write(quote.customer, version, quote.seats, begun, quote.expires_at, at, by)
+
+
+def coupon_refusal(quote: PriceQuote) -> str:
+    """
+    Say why the coupon of a quote cannot be used any more; nothing while it can.
+    """
+    try:
+        if quote.coupon is not None:
+            redemptions.require_left(quote.coupon, quote.customer)
+    except redemptions.CouponRefused as refusal:
+        return str(refusal)
+    return ""
 
 
 def missing(quote: PriceQuote) -> Money:
@@ -93,7 +120,11 @@ def begun(quote: PriceQuote, *, at: datetime) -> beginnings.First:
     """
     version = PriceVersion.objects.whole().get(pk=quote.price_version_id)
     return beginnings.first(
-        customer=quote.customer, price_version=version, seats=quote.seats, at=at
+        customer=quote.customer,
+        price_version=version,
+        seats=quote.seats,
+        at=at,
+        coupon=quote.coupon,
     )
 
 
@@ -139,12 +170,15 @@ def top_up_first(
     paid, by the same gateway, is returned again.
 
     raises QuoteExpired: it is too old, or bought already.
+    raises CouponRefused: its coupon cannot be used any more.
     raises: as `topups.start`.
     """
     quote = _lock(quote_id)
     if quote.subscription is not None:
         raise QuoteExpired(_("This has been bought already."))
     _require_valid(quote, at)
+    if quote.coupon is not None:
+        redemptions.require_left(quote.coupon, quote.customer)
     topup = _ordered(quote, gateway, at) or topups.start(
         customer=quote.customer,
         amount=top_up_amount(quote, at=at),
@@ -173,6 +207,31 @@ def go_on(*, at: datetime, customer_id: int | None = None, limit: int = 500) -> 
     for quote_id in waiting.order_by("pk").values_list("pk", flat=True)[:limit]:
         done += _go_on_with(quote_id, at)
     return done
+
+
+def _write(
+    customer: Customer,
+    version: PriceVersion,
+    seats: int,
+    begun: beginnings.First,
+    expires_at: datetime,
+    at: datetime,
+    by: User | None,
+) -> PriceQuote:
+    return PriceQuote.objects.create(
+        code=numbers.code(),
+        customer=customer,
+        price_version=version,
+        seats=seats,
+        coupon=begun.coupon,
+        has_trial=begun.has_trial,
+        currency=version.currency,
+        due_minor=to_minor(begun.due),
+        each_term_minor=to_minor(begun.each_term),
+        made_at=at,
+        made_by=by,
+        expires_at=expires_at,
+    )
 
 
 def _go_on_with(quote_id: int, at: datetime) -> bool:
@@ -207,6 +266,7 @@ def _buy(quote: PriceQuote, *, at: datetime, by: User | None) -> Subscription:
         at=at,
         by=by,
         quote=quote,
+        coupon=quote.coupon,
         consent=quote.consent,
     )
     quote.accepted_at, quote.subscription = at, subscription
@@ -248,7 +308,7 @@ def _lock(quote_id: int) -> PriceQuote:
     customers.lock(PriceQuote.objects.values_list("customer_id", flat=True).get(pk=quote_id))
     PriceQuote.objects.select_for_update(no_key=True).get(pk=quote_id)
     return PriceQuote.objects.select_related(
-        "customer", "consent__given_by", "subscription", "price_version__package"
+        "customer", "consent__given_by", "subscription", "price_version__package", "coupon", "topup"
     ).get(pk=quote_id)
 
 

@@ -24,7 +24,8 @@ PAUSE = timedelta(hours=1)  # before a failure, a missing notice or a frozen cus
 
 class Row(NamedTuple):
     """
-    A due subscription, as the sweep reads it, with the price and the seats of its next term.
+    A due subscription, as the sweep reads it, with the price, the seats and the coupon of its next
+    term.
     """
 
     id: int
@@ -45,6 +46,8 @@ class Row(NamedTuple):
     past_due_at: datetime | None
     next_try_at: datetime
     name: str
+    coupon_use_id: int | None
+    coupon_id: int | None
 
     @property
     def next_number(self) -> int:
@@ -135,7 +138,8 @@ def read(ids: Collection[int]) -> list[Row]:
                 v.interval <> was.interval, s.currency, coalesce(counted.to_seats, s.seats),
                 s.auto_renew, s.zone, s.anchor_on, s.anchor_number,
                 s.period_number, s.paid_until, s.past_due_at, s.next_try_at,
-                CASE WHEN c.locale LIKE 'en%%' THEN p.name_en ELSE p.name END
+                CASE WHEN c.locale LIKE 'en%%' THEN p.name_en ELSE p.name END,
+                coupon.id, coupon.coupon_id
             FROM packages_subscription AS s
             INNER JOIN accounts_customer AS c ON c.id = s.customer_id
             LEFT JOIN packages_subscriptionchange AS priced
@@ -148,6 +152,8 @@ def read(ids: Collection[int]) -> list[Row]:
             INNER JOIN packages_priceversion AS v
                 ON v.id = coalesce(priced.to_version_id, s.price_version_id)
             INNER JOIN packages_package AS p ON p.id = v.package_id
+            LEFT JOIN packages_couponuse AS coupon
+                ON coupon.subscription_id = s.id AND coupon.ended_at IS NULL
             WHERE s.id = ANY (%s)
             ORDER BY s.next_try_at, s.id
             """,
@@ -167,7 +173,7 @@ def decide(rows: list[Row], prices: Prices, at: datetime) -> Decided:
         if not row.auto_renew:
             decided.ended.append(row)
             continue
-        price = prices.each_term(row.price_version_id, row.seats)
+        price = prices.each_term(row.price_version_id, row.seats, row.coupon_id)
         wanted = to_minor(price.amount)
         if row.customer_status != Customer.Status.ACTIVE:
             decided.waiting.append((row, at + PAUSE))

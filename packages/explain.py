@@ -123,13 +123,18 @@ def step_told(step: Mapping[str, Any], currency: str) -> Step:
     exact = _written(charges.exact_of(step), currency)
     if step.get("not_allowed"):
         return Step(told=_("more than you allowed, not taken"), amount=exact)
+    if "coupon" in step:
+        return Step(told=wording.by_coupon(step["coupon"], step["bps"]), amount=exact)
     if step.get("capped"):
         return Step(told=_("no more than was paid for it"), amount=exact)
     if _is_share(step):
         left, whole = (int(part) for part in step["units"].split("/"))
         days = {"left": _days(left), "whole": _days(whole)}
         told = _("%(left)s of %(whole)s days") % days
-        return Step(told=f"{_written(step['unit_price'], currency)} × {told}", amount=exact)
+        told = f"{_written(step['unit_price'], currency)} × {told}"
+        if "with_coupon" in step:
+            told += _(", price with coupon %(code)s") % {"code": step["with_coupon"]}
+        return Step(told=told, amount=exact)
     if step.get("bound"):
         grows = charges.exact_of(step) > 0
         return Step(told=_("least of a term") if grows else _("most of a term"), amount=exact)

@@ -248,6 +248,25 @@ def _amount(form: forms.Form, name: str, currency: str) -> Money | None:
     return amount
 
 
+class CouponForm(forms.Form):
+    """
+    A code that makes it cheaper. Pages have its <form id="coupon"> beside their own one.
+    """
+
+    code = forms.CharField(
+        label=gettext_lazy("Coupon code"),
+        max_length=60,
+        widget=forms.TextInput(
+            attrs={
+                "form": "coupon",
+                "autocomplete": "off",
+                "autocapitalize": "characters",
+                "spellcheck": "false",
+            }
+        ),
+    )
+
+
 def _quantity(label: str, most: int) -> forms.IntegerField:
     return forms.IntegerField(
         label=label,

@@ -19,6 +19,7 @@ from crm_billing.money import from_minor, to_minor
 from crm_billing.transactions import money_transaction
 from packages import dunning, mails
 from packages.models import (
+    CouponUse,
     Notice,
     Subscription,
     SubscriptionChange,
@@ -121,8 +122,13 @@ def _announce_renewals(at: datetime) -> int:
         Q(made_at__gt=OuterRef("created_at")) | Q(revoked_at__gt=OuterRef("created_at")),
         subscription=OuterRef("subscription"),
     )
+    used_since = CouponUse.objects.filter(
+        Q(used_at__gt=OuterRef("created_at")) | Q(ended_at__gt=OuterRef("created_at")),
+        subscription=OuterRef("subscription"),
+    )
     told = Notice.objects.filter(
         ~Exists(changed_since),
+        ~Exists(used_since),
         subscription=OuterRef("pk"),
         kind=Notice.Kind.RENEWAL,
         period_number=OuterRef("period_number") + 1,

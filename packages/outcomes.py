@@ -10,7 +10,7 @@ from django.db import connection
 
 from crm_billing import crash, outbox
 from crm_billing.money import to_minor
-from packages import dunning, notices, periods, wording
+from packages import dunning, notices, periods, redemptions, wording
 from packages.due import Decided, Row
 from packages.models import Notice, Subscription
 from packages.prices import EachTerm
@@ -28,7 +28,7 @@ def write(decided: Decided, at: datetime) -> None:
 
 def _extend(paid: list[tuple[Row, EachTerm, int | None]], at: datetime) -> None:
     """
-    Charge and extend, all in six statements.
+    Charge and extend, all in six statements, and one or two for coupons.
     """
     if not paid:
         return
@@ -62,11 +62,13 @@ def _extend(paid: list[tuple[Row, EachTerm, int | None]], at: datetime) -> None:
             """
             INSERT INTO packages_subscriptionperiod
                 (subscription_id, number, previous_number, starts_at, ends_at, price_version_id,
-                 seats, is_trial, amount_minor, created_at)
+                 seats, is_trial, coupon_use_id, amount_minor, created_at)
             SELECT s.id, s.period_number + 1, s.period_number, s.paid_until, u.ends_at,
-                u.price_version_id, u.seats, false, u.amount_minor, %s
-            FROM unnest(%s::bigint[], %s::timestamptz[], %s::bigint[], %s::bigint[], %s::integer[])
-                AS u (id, ends_at, amount_minor, price_version_id, seats)
+                u.price_version_id, u.seats, false, u.coupon_use_id, u.amount_minor, %s
+            FROM unnest(
+                %s::bigint[], %s::timestamptz[], %s::bigint[], %s::bigint[], %s::integer[],
+                %s::bigint[]
+            ) AS u (id, ends_at, amount_minor, price_version_id, seats, coupon_use_id)
             INNER JOIN packages_subscription AS s ON s.id = u.id
             """,
             [
@@ -76,6 +78,7 @@ def _extend(paid: list[tuple[Row, EachTerm, int | None]], at: datetime) -> None:
                 [to_minor(price.amount) for _row, price, _notice in paid],
                 [row.price_version_id for row, _price, _notice in paid],
                 [row.seats for row, _price, _notice in paid],
+                [row.coupon_use_id if price.has_coupon else None for row, price, _notice in paid],
             ],
         )
         cursor.execute(
@@ -113,6 +116,9 @@ def _extend(paid: list[tuple[Row, EachTerm, int | None]], at: datetime) -> None:
             " WHERE subscription_id = ANY (%s) AND applied_at IS NULL AND revoked_at IS NULL",
             [at, [row.id for row, _price, _notice in paid]],
         )
+    used = {row.coupon_use_id: price for row, price, _notice in paid if row.coupon_use_id}
+    redemptions.term_begun([id for id, price in used.items() if price.has_coupon], at=at)
+    redemptions.end([id for id, price in used.items() if not price.has_coupon], at=at)
     _explain(charged, [entry.pk for entry in posted], at)
 
 

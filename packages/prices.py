@@ -1,16 +1,16 @@
 """
-What renewals cost, worked out once for each price version and number of seats.
+What renewals cost, worked out once for each price version, number of seats and coupon.
 """
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 
 from djmoney.money import Money
 
-from packages import charges, quotes
-from packages.models import PriceVersion, Subscription, SubscriptionChange
+from packages import charges, quotes, redemptions
+from packages.models import Coupon, CouponUse, PriceVersion, Subscription, SubscriptionChange
 from packages.terms import Terms
 
 
@@ -26,30 +26,41 @@ def terms_of(price_version_id: int) -> Terms:
 class EachTerm:
     """
     What a term costs again, and the frozen lines that explain it, as JSON.
+
+    has_coupon: it is the price with the coupon asked for; else that is not for the package.
     """
 
     amount: Money
     lines: str
+    has_coupon: bool
 
 
 class Prices:
     """
-    A memory of prices for the length of one sweep: versions never change once published.
+    A memory of prices for the length of one sweep: versions and coupons never change once
+    published.
     """
 
-    def __init__(self) -> None:
-        self._terms: dict[int, PriceVersion] = {}
-        self._each: dict[tuple[int, int], EachTerm] = {}
+    def __init__(self, known: Iterable[PriceVersion] = ()) -> None:
+        """
+        known: versions read with `whole()` already.
+        """
+        self._terms: dict[int, PriceVersion] = {one.pk: one for one in known}
+        self._coupons: dict[int, Coupon] = {}
+        self._each: dict[tuple[int, int, int | None], EachTerm] = {}
 
-    def each_term(self, price_version_id: int, seats: int) -> EachTerm:
-        known = self._each.get((price_version_id, seats))
+    def each_term(
+        self, price_version_id: int, seats: int, coupon_id: int | None = None
+    ) -> EachTerm:
+        asked = price_version_id, seats, coupon_id
+        known = self._each.get(asked)
         if known is None:
-            known = self._each[price_version_id, seats] = self._work_out(price_version_id, seats)
+            known = self._each[asked] = self._work_out(*asked)
         return known
 
     def next_terms(self, subscriptions: Collection[Subscription]) -> dict[int, EachTerm]:
         """
-        Return what the next term of each costs, with the changes scheduled for it.
+        Return what the next term of each costs, with the changes scheduled for it and its coupon.
         """
         versions = {one.pk: one.price_version_id for one in subscriptions}
         seats = {one.pk: one.seats for one in subscriptions}
@@ -58,16 +69,30 @@ class Prices:
                 versions[change.subscription_id] = change.to_version_id
             if change.to_seats is not None:
                 seats[change.subscription_id] = change.to_seats
-        return {id: self.each_term(versions[id], seats[id]) for id in versions}
+        uses = CouponUse.objects.live().filter(subscription__in=versions)
+        coupons = dict(uses.values_list("subscription_id", "coupon_id"))
+        return {id: self.each_term(versions[id], seats[id], coupons.get(id)) for id in versions}
 
-    def _work_out(self, price_version_id: int, seats: int) -> EachTerm:
+    def _work_out(self, price_version_id: int, seats: int, coupon_id: int | None) -> EachTerm:
         version = self._terms.get(price_version_id)
         if version is None:
             version = PriceVersion.objects.whole().get(pk=price_version_id)
             self._terms[price_version_id] = version
-        quote = quotes.price(version.terms, seats=seats)
+        coupon = self._coupon(coupon_id)
+        if coupon is not None and not redemptions.is_for(coupon, version.package_id):
+            coupon = None
+        quote = quotes.price(version.terms, seats=seats, discount=coupon and coupon.discount)
         again = [line for line in quote.lines if not (line.is_use or line.is_once)]
         return EachTerm(
             amount=quote.each_term,
             lines=json.dumps(charges.frozen(again), ensure_ascii=False),
+            has_coupon=coupon is not None,
         )
+
+    def _coupon(self, coupon_id: int | None) -> Coupon | None:
+        if coupon_id is None:
+            return None
+        if coupon_id not in self._coupons:
+            known = Coupon.objects.prefetch_related("packages")
+            self._coupons[coupon_id] = known.get(pk=coupon_id)
+        return self._coupons[coupon_id]

@@ -3,7 +3,7 @@ What a price comes to for so many seats and so much use. Pure: terms in, lines a
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from fractions import Fraction
 
@@ -12,6 +12,7 @@ from djmoney.money import Money
 
 from crm_billing.money import exponent, from_minor, rounded, to_minor
 from packages import rating
+from packages.discounts import DISCOUNTED, Discount
 from packages.rating import Step
 from packages.terms import COUNTED, FIXED, ONE_OFF, PERCENTAGE, SEAT, USED, Component, Terms
 
@@ -56,6 +57,16 @@ class Bound:
     exact: Fraction
 
 
+@dataclass(frozen=True, slots=True)
+class Off:
+    """
+    What a coupon takes off a line, so `exact` is negative.
+    """
+
+    exact: Fraction
+    discount: Discount
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
     """
@@ -67,10 +78,18 @@ class Line:
 
     component: Component
     amount: Money
-    steps: Sequence[Step | Share | Bound]
+    steps: Sequence[Step | Share | Bound | Off]
     quantity: Decimal = Decimal(1)
     charged: Decimal = Decimal(1)
     refused: Decimal = Decimal(0)
+
+    @property
+    def exact(self) -> Fraction:
+        return sum((step.exact for step in self.steps), Fraction())
+
+    @property
+    def discount(self) -> Discount | None:
+        return next((step.discount for step in self.steps if isinstance(step, Off)), None)
 
     @property
     def is_once(self) -> bool:
@@ -102,16 +121,25 @@ class Quote:
         return rounded(Fraction(to_minor(self.each_term), self.terms.months), self.terms.currency)
 
 
-def price(terms: Terms, *, seats: int = 1, usage: Mapping[str, Use] | None = None) -> Quote:
+def price(
+    terms: Terms,
+    *,
+    seats: int = 1,
+    usage: Mapping[str, Use] | None = None,
+    discount: Discount | None = None,
+) -> Quote:
     """
     Return what a term costs with so many seats and so much use in it.
 
     usage: code of a component -> quantity; of a PERCENTAGE its transactions. What is not named
     is not used.
+    discount: taken off what recurs and off seats, not off what is paid once or used.
     raises BadQuantity: a negative quantity, or none.
     """
     used = usage or {}
     lines = [_line(one, terms.currency, seats, used.get(one.code, 0)) for one in terms.components]
+    if discount is not None:
+        lines = _discounted(lines, discount, terms.currency)
     return Quote(
         terms=terms,
         lines=lines,
@@ -131,6 +159,23 @@ def saving(terms: Terms, monthly: Terms) -> int:
     if single <= 0:
         return 0
     return max(100 * (single - to_minor(terms.fixed)) // single, 0)
+
+
+def _discounted(lines: list[Line], discount: Discount, currency: str) -> list[Line]:
+    cheaper = [one for one in lines if one.component.kind in DISCOUNTED and one.amount.amount]
+    off = discount.off([one.exact for one in cheaper], currency)
+    by_code = {one.component.code: part for one, part in zip(cheaper, off, strict=True) if part}
+    return [
+        _less(one, Off(-by_code[one.component.code], discount), currency)
+        if one.component.code in by_code
+        else one
+        for one in lines
+    ]
+
+
+def _less(line: Line, step: Off, currency: str) -> Line:
+    exact = (line.exact + step.exact) * 10 ** exponent(currency)
+    return replace(line, amount=rounded(exact, currency), steps=[*line.steps, step])
 
 
 def _line(component: Component, currency: str, seats: int, used: Use) -> Line:

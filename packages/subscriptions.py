@@ -15,10 +15,20 @@ from accounts.queries import role_in
 from crm_billing.errors import DomainError
 from crm_billing.money import to_minor
 from crm_billing.transactions import money_transaction
-from packages import beginnings, changes, changing, charges, periods, quotes, wording
+from packages import (
+    beginnings,
+    changes,
+    changing,
+    charges,
+    periods,
+    quotes,
+    redemptions,
+    wording,
+)
 from packages.catalogue import NotOnSale
 from packages.models import (
     Charge,
+    Coupon,
     PriceQuote,
     PriceVersion,
     Subscription,
@@ -46,11 +56,15 @@ def renewal_agreement(subscription: Subscription) -> str:
 
     subscription: read with `whole()`.
     """
+    terms, use = subscription.price_version.terms, redemptions.live(subscription)
+    discount = redemptions.discount(use, subscription.package_id)
+    full = quotes.price(terms, seats=subscription.seats)
     return wording.agreement(
         subscription.package.called,
-        quotes.price(subscription.price_version.terms, seats=subscription.seats),
+        quotes.price(terms, seats=subscription.seats, discount=discount),
         auto_renew=True,
         zone=subscription.zone,
+        course=redemptions.course(use, full=full.each_term) if use and discount else None,
     )
 
 
@@ -64,6 +78,7 @@ def subscribe(
     at: datetime,
     by: User | None = None,
     quote: PriceQuote | None = None,
+    coupon: Coupon | None = None,
     consent: Consent | None = None,
     circumstances: Circumstances | None = None,
 ) -> Subscription:
@@ -75,12 +90,14 @@ def subscribe(
     auto_renew: whether the customer agreed that it renews by itself.
     by: an owner or a finance person of the customer; None for the house itself.
     quote: the one that was shown, whose price holds though its sale may have ended.
+    coupon: makes it cheaper and is used by it; the quote's own though it may be over by now.
     consent: given before; else it is given now.
     raises NotAllowed: `by` may not spend.
     raises CustomerFrozen, CustomerClosed: the customer moves no money.
     raises NotOnSale: the price is not offered to this customer now.
     raises BadSeats: so many are not sold.
     raises AlreadySubscribed: the customer has the package.
+    raises CouponRefused: the coupon may not be used, or the last use of it has just gone.
     raises InsufficientFunds: less is available; `data["available"]` says how much.
     """
     customer = customers.lock(customer.pk)
@@ -90,7 +107,11 @@ def subscribe(
     if quote is None and not beginnings.is_offered(version, customer, at):
         raise NotOnSale(_("This price is not offered any more. Choose again."))
     beginnings.require_new(customer, version.package)
-    begun = beginnings.first(customer=customer, price_version=version, seats=seats, at=at)
+    if coupon is not None and (quote is None or quote.coupon_id != coupon.pk):
+        redemptions.require(coupon, customer=customer, price_version=version, seats=seats, at=at)
+    begun = beginnings.first(
+        customer=customer, price_version=version, seats=seats, at=at, coupon=coupon
+    )
     if consent is None:
         consent = consents.record(
             customer=customer,
@@ -297,6 +318,8 @@ def _begin(
         created_at=at,
         created_by=by,
     )
+    use = begun.coupon and redemptions.redeem(begun.coupon, subscription, at=at, by=by)
+    begun_with = None if begun.has_trial else use
     SubscriptionPeriod.objects.create(
         subscription=subscription,
         number=1,
@@ -305,9 +328,12 @@ def _begin(
         price_version=version,
         seats=seats,
         is_trial=begun.has_trial,
+        coupon_use=begun_with,
         amount_minor=to_minor(begun.due),
         created_at=at,
     )
+    if begun_with is not None:
+        redemptions.term_begun([begun_with.pk], at=at)
     if begun.due.amount:
         _charge_first(subscription, begun, consent, at, by)
     return subscription

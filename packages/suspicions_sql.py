@@ -63,23 +63,31 @@ DUPLICATES = """
 """
 
 # What nobody agreed to at that moment, beside the last of its sort and length of term. A change
-# somebody made since explains what costs more now; use has to explain itself.
+# somebody made since explains what costs more now, as does a coupon that is over: only terms begun
+# with the same one, or with none, are compared. Use has to explain itself.
 SPIKES = """
     {suspect}, h.amounts
     {charged}
     INNER JOIN packages_priceversion AS v ON v.id = c.price_version_id
+    LEFT JOIN packages_subscriptionperiod AS p
+        ON p.subscription_id = c.subscription_id AND p.number = c.period_number
     CROSS JOIN LATERAL (
         SELECT array_agg(h.amount_minor) AS amounts, max(h.charged_at) AS last_at
         FROM (
             SELECT h.amount_minor, h.charged_at
             FROM packages_charge AS h
             INNER JOIN packages_priceversion AS w ON w.id = h.price_version_id
+            LEFT JOIN packages_subscriptionperiod AS q
+                ON q.subscription_id = h.subscription_id AND q.number = h.period_number
             WHERE
                 h.subscription_id = c.subscription_id
                 AND h.id < c.id
                 AND h.kind NOT IN ('CHANGE', 'PACK')
                 AND (h.kind = 'USAGE') = (c.kind = 'USAGE')
                 AND w.interval = v.interval
+                AND (
+                    c.kind = 'USAGE' OR q.coupon_use_id IS NOT DISTINCT FROM p.coupon_use_id
+                )
             ORDER BY h.id DESC
             LIMIT %(last)s
         ) AS h

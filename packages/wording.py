@@ -12,11 +12,13 @@ from django.utils.translation import get_language, gettext_lazy, ngettext
 from django.utils.translation import gettext as _
 from djmoney.money import Money
 
-from crm_billing.templatetags.ui import money
+from crm_billing.money import exponent, rounded
+from crm_billing.templatetags.ui import MINUS, NO_BREAK_SPACE, money
 from packages.changes import Planned
+from packages.discounts import Course
 from packages.models import Subscription
 from packages.periods import day_in
-from packages.quotes import Bound, Line, Quote, Share
+from packages.quotes import Bound, Line, Off, Quote, Share
 from packages.rating import PACKAGE, VOLUME, Step
 from packages.terms import COUNTED, FEATURE, METERED, NO_TERM, ONE_OFF, SEAT, Component, Terms, Tier
 
@@ -117,7 +119,7 @@ def ladder(one: Component) -> str:
     return _("The units of each step cost what that step says.")
 
 
-def explained(line: Line, step: Step | Share | Bound) -> str:
+def explained(line: Line, step: Step | Share | Bound | Off) -> str:
     """
     Say how one step of a quote comes about.
     """
@@ -134,6 +136,10 @@ def explained(line: Line, step: Step | Share | Bound) -> str:
             **told,
             "percent": percent(line.component.bps or 0),
         }
+    if isinstance(step, Off):
+        off = money(rounded(step.exact * 10 ** exponent(currency), currency))
+        text = by_coupon(step.discount.code, step.discount.bps)
+        return text if step.discount.bps else f"{text}: {off}"
     if isinstance(step, Bound):
         return _("least of a term") if step.exact > 0 else _("most of a term")
     text = f"{number(step.units)} × {money(Money(step.unit_price, currency))}"
@@ -147,6 +153,31 @@ def percent(bps: int) -> str:
     Write basis points as per cent: 60 → 0.6.
     """
     return number(Decimal(bps).scaleb(-2))
+
+
+def by_coupon(code: str, bps: int | None) -> str:
+    """
+    Say that a coupon makes it cheaper, and by which share where it is one.
+    """
+    text = _("Coupon %(code)s") % {"code": code}
+    return text if bps is None else f"{text}: {MINUS}{percent(bps)}{NO_BREAK_SPACE}%"
+
+
+def renewing(each: Money, interval: str, course: Course | None) -> str:
+    """
+    Say what renewals cost: `each`, for as long as a coupon holds.
+    """
+    if course is None or not course.left:
+        each = each if course is None else course.each_term(each)
+        return _("It renews by itself for %(each)s until I stop it.") % {
+            "each": per_term(each, interval)
+        }
+    told = {"each": per_term(each, interval), "full": per_term(course.full, interval)}
+    return ngettext(
+        "It renews by itself %(count)d time for %(each)s, then for %(full)s, until I stop it.",
+        "It renews by itself %(count)d times for %(each)s, then for %(full)s, until I stop it.",
+        course.left,
+    ) % {**told, "count": course.left}
 
 
 def charging(terms: Terms, *, zone: str) -> list[Rule]:
@@ -197,17 +228,19 @@ def agreement(
     zone: str,
     now: bool = False,
     trial_until: datetime | None = None,
+    course: Course | None = None,
 ) -> str:
     """
     Return, line by line, what a customer agrees to: what it costs now and later, and the rules.
 
     called: the package. now: whether the first term is bought by it; then `trial_until`, when it
-    begins with a trial.
+    begins with a trial. course: of the coupon it has been quoted with.
     """
-    told = {"each": per_term(quote.each_term, quote.terms.interval)}
     lines = [called]
     seats = [line for line in quote.lines if line.component.kind == SEAT]
     lines += [f"{one.component.called}: {number(one.quantity)}" for one in seats]
+    if course is not None:
+        lines.append(by_coupon(course.discount.code, course.discount.bps))
     if trial_until is not None:
         lines.append(
             _("Nothing is taken now. The trial ends on %(day)s.")
@@ -218,7 +251,7 @@ def agreement(
             _("%(amount)s is taken from the wallet now.") % {"amount": money(quote.at_start)}
         )
     if auto_renew:
-        lines.append(_("It renews by itself for %(each)s until I stop it.") % told)
+        lines.append(renewing(quote.each_term, quote.terms.interval, course))
     else:
         lines.append(_("It does not renew: it ends with what is paid."))
     rules = charging(quote.terms, zone=zone)
@@ -244,9 +277,13 @@ def change_agreement(planned: Planned, subscription: Subscription) -> str:
         )
     else:
         lines.append(_("At once; nothing is taken now."))
-    each = per_term(planned.each_term, planned.version.interval)
+    if planned.coupon_ends:
+        lines.append(
+            _("Coupon %(code)s is not for this package and ends with the change.")
+            % {"code": planned.coupon_ends}
+        )
     lines.append(
-        _("It renews by itself for %(each)s until I stop it.") % {"each": each}
+        renewing(planned.each_term, planned.version.interval, planned.course)
         if subscription.auto_renew
         else _("It does not renew: it ends with what is paid.")
     )

@@ -30,7 +30,7 @@ from tests.factories import (
     staff,
 )
 from tests.fake_gateway import Instrument
-from tests.packages import metering, shelf
+from tests.packages import couponing, metering, shelf
 from tests.wallet.topup_setting import deliver, submitted
 from wallet import holds, spending
 from wallet.models import Hold, JournalEntry, Receipt, TopUp
@@ -104,6 +104,9 @@ class World:
             "packages:subscribe": ["secret"],
             "packages:quote": [self.quote.code],
             "packages:quote-live": [self.quote.code],
+            "packages:quote-coupon": [self.quote.code],
+            "packages:enter-coupon": [self.subscription.number],
+            "packages:remove-coupon": [self.subscription.number],
             "packages:subscription": [self.subscription.number],
             "packages:cancel": [self.subscription.number],
             "packages:renew": [self.subscription.number],
@@ -170,6 +173,8 @@ class World:
             "packages:overage": {"policy": "BLOCK"},
             "packages:pack": {"nth": "1"},
             "packages:dispute": {"words": "Not what we agreed."},
+            "packages:quote-coupon": {"code": "WELCOME"},
+            "packages:enter-coupon": {"code": "WELCOME"},
             "wallet:topup-new": order,
             "wallet:topup-confirm": order | {"request_key": uuid4().hex},
         }.get(name, {})
@@ -274,6 +279,7 @@ def sell(customer: Customer, now: Any) -> None:
     """
     before = now - timedelta(days=1)
     shelf.published(code="pro", at=before)
+    couponing.coupon("WELCOME", at=before, valid_from=before)
     shelf.published(shelf.offer(), code="thousand", kind="TOP_UP", at=before)
     facts = shelf.facts("secret", name=OWN_PACKAGE, name_en=OWN_PACKAGE)
     package = catalogue.draft(facts=facts, prices=[shelf.terms()], at=before, by=None)

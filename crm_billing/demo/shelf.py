@@ -1,5 +1,6 @@
 """
-What the demo sells: four plans by the month, quarter, half-year and year, an add-on, two top-ups.
+What the demo sells: four plans by the month, quarter, half-year and year, an add-on, two top-ups;
+and a coupon that makes the first terms cheaper.
 """
 
 from datetime import datetime, timedelta
@@ -9,7 +10,7 @@ from djmoney.money import Money
 
 from accounts.models import Customer, User
 from crm_billing.money import from_minor
-from packages import catalogue
+from packages import catalogue, coupons
 from packages.catalogue import Facts
 from packages.models import Package
 from packages.periods import MONTHS
@@ -35,11 +36,12 @@ FREE_CALLS = 1_000
 def fill(customer: Customer, *, at: datetime, by: User) -> None:
     """
     Put everything on sale as of a past moment; reprice one plan since, and agree a price of its
-    own with one customer.
+    own with one customer. Publish a coupon.
     """
     for facts, prices in goods():
         package = catalogue.draft(facts=facts, prices=prices, at=at, by=by)
         catalogue.publish(package_id=package.pk, at=at, by=by)
+    coupon(at=at, by=by)
     since = at + timedelta(days=20)
     basic, pro = (Package.objects.get(code=code) for code in ("basic", "pro"))
     for terms in _plan_basic(99):
@@ -49,6 +51,28 @@ def fill(customer: Customer, *, at: datetime, by: User) -> None:
         catalogue.reprice(
             package_id=pro.pk, terms=own, valid_from=since, at=since, by=by, customer=customer
         )
+
+
+def coupon(*, at: datetime, by: User | None) -> None:
+    """
+    Publish WELCOME20: 20 % off the first three terms of the plans that cost something.
+    """
+    paid = Package.objects.filter(code__in=("basic", "pro", "enterprise")).order_by("position")
+    welcome = coupons.draft(
+        facts=coupons.Facts(
+            code="WELCOME20",
+            name="新客优惠",
+            name_en="Welcome",
+            bps=2_000,
+            terms=3,
+            most_uses=500,
+            valid_from=at,
+        ),
+        packages=list(paid),
+        at=at,
+        by=by,
+    )
+    coupons.publish(coupon_id=welcome.pk, at=at, by=by)
 
 
 def goods() -> list[tuple[Facts, list[Terms]]]:

@@ -25,6 +25,7 @@ from crm_billing.admin import (
 )
 from packages import quotes, subscriptions, wording
 from packages.admin.charges import charges_table
+from packages.admin.coupons import uses_of, uses_table
 from packages.admin.parked import TRY_AGAIN, ParkedFilter
 from packages.models import Charge, PriceQuote, Subscription
 from packages.subscriptions import CANCEL
@@ -194,6 +195,7 @@ class SubscriptionAdmin(ReadOnlyAdmin):
                 ],
             ),
             _periods(one),
+            uses_table(_("Coupons"), uses_of(subscription=one)),
             charges_table(
                 _("Charges"),
                 list(Charge.objects.filter(subscription=one).order_by("-pk")[:LATEST]),
@@ -214,7 +216,14 @@ class PriceQuoteAdmin(ReadOnlyAdmin):
     ordering = ["-pk"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[PriceQuote]:
-        related = ("customer", "price_version__package", "subscription", "topup", "consent")
+        related = (
+            "customer",
+            "price_version__package",
+            "subscription",
+            "topup",
+            "consent",
+            "coupon",
+        )
         return super().get_queryset(request).select_related(*related)
 
     @display(description=gettext_lazy("customer"))
@@ -250,6 +259,7 @@ class PriceQuoteAdmin(ReadOnlyAdmin):
                     (_("Package"), quote.price_version.package.called),
                     (_("Price"), link(quote.price_version)),
                     (_("Seats"), str(quote.seats)),
+                    (_("Coupon"), link(quote.coupon) if quote.coupon else None),
                     (_("Trial"), _("yes") if quote.has_trial else _("no")),
                     (_("To pay now"), minor_amount(quote.due_minor, quote.currency)),
                     (_("Each term"), minor_amount(quote.each_term_minor, quote.currency)),

@@ -2,6 +2,7 @@ from packages.models.bills import UsageBill, UsageShare
 from packages.models.catalogue import Package
 from packages.models.changes import SubscriptionChange
 from packages.models.charges import Charge
+from packages.models.coupons import Coupon, CouponUse
 from packages.models.disputes import Dispute
 from packages.models.limits import Overage, SpendingCap
 from packages.models.notices import Notice, RenewalRun
@@ -15,6 +16,8 @@ from packages.models.usage import Meter, UsageEvent, UsageHour
 __all__ = [
     "Charge",
     "ChargeScan",
+    "Coupon",
+    "CouponUse",
     "Dispute",
     "ExtraPack",
     "Meter",

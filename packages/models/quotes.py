@@ -8,6 +8,7 @@ from djmoney.money import Money
 
 from accounts.models import Consent, Customer, User
 from crm_billing.money import from_minor
+from packages.models.coupons import Coupon
 from packages.models.prices import PriceVersion
 from packages.models.subscriptions import MOST_SEATS, Subscription
 from wallet.models import TopUp
@@ -42,6 +43,9 @@ class PriceQuote(models.Model):
         PriceVersion, models.PROTECT, related_name="+", verbose_name=_("price")
     )
     seats = models.IntegerField(_("seats"))
+    coupon = models.ForeignKey(
+        Coupon, models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("coupon")
+    )
     has_trial = models.BooleanField(_("trial"))
     currency = models.CharField(_("currency"), max_length=3)
     due_minor = models.BigIntegerField(_("to pay now"))

@@ -9,6 +9,7 @@ from djmoney.money import Money
 from accounts.models import Consent, Customer, User
 from crm_billing.money import from_minor
 from packages.models.catalogue import Package
+from packages.models.coupons import CouponUse
 from packages.models.prices import PriceVersion
 
 MOST_SEATS = 1_000_000
@@ -219,6 +220,15 @@ class SubscriptionPeriod(models.Model):
     )
     seats = models.IntegerField(_("seats"))
     is_trial = models.BooleanField(_("trial"), default=False)
+    coupon_use = models.ForeignKey(
+        CouponUse,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        db_index=False,
+        related_name="periods",
+        verbose_name=_("coupon"),
+    )
     amount_minor = models.BigIntegerField(_("amount"))
     created_at = models.DateTimeField(_("made"))
     cut_at = models.DateTimeField(_("cut short"), null=True, blank=True)
@@ -249,8 +259,19 @@ class SubscriptionPeriod(models.Model):
                 name="packages_period_costs_nothing_in_trial",
                 condition=Q(amount_minor__gte=0) & (Q(is_trial=False) | Q(amount_minor=0)),
             ),
+            models.CheckConstraint(
+                name="packages_period_uses_no_coupon_in_trial",
+                condition=Q(is_trial=False) | Q(coupon_use=None),
+            ),
         ]
-        indexes = [models.Index(fields=["ends_at"], name="packages_period_by_end")]
+        indexes = [
+            models.Index(
+                fields=["coupon_use"],
+                name="packages_period_by_coupon",
+                condition=Q(coupon_use__isnull=False),
+            ),
+            models.Index(fields=["ends_at"], name="packages_period_by_end"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.subscription_id}/{self.number}"

@@ -20,10 +20,11 @@ from djmoney.money import Money
 from accounts.http import PortalRequest, customer_required, may_top_up
 from crm_billing import money
 from crm_billing.errors import DomainError
-from packages import beginnings, checkout, queries, wording
+from packages import beginnings, checkout, coupon_words, queries, wording
 from packages.beginnings import AlreadySubscribed
-from packages.forms import AgreementForm, OrderForm
+from packages.forms import AgreementForm, CouponForm, OrderForm
 from packages.models import Package, PriceQuote, Subscription
+from packages.redemptions import CouponRefused
 from packages.views.agreeing import circumstances, clauses
 from packages.views.showcase import lines, offered_or_404
 from wallet import topups
@@ -41,7 +42,8 @@ PAUSES = (2, 2, 2, 3, 3, 5, 5, 8, 8, 15, 15, 30)
 class Look:
     """
     A quote as it stands now. state: OPEN, WAITING for its top-up, COMING since that is paid,
-    HELD (the package is there by other ways) or OLD.
+    HELD (the package is there by other ways) or OLD. coupon_refusal: why its coupon cannot be used
+    any more; it is not bought then.
     """
 
     quote: PriceQuote
@@ -50,6 +52,7 @@ class Look:
     missing: Money
     held: Subscription | None
     at: datetime
+    coupon_refusal: str = ""
 
     @property
     def state(self) -> str:
@@ -60,7 +63,7 @@ class Look:
             return "OLD"
         if topup is not None and topup.is_open and topup.expires_at > self.at and self.missing:
             return "WAITING"
-        if topup is not None and topup.paid_at and not self.missing:
+        if topup is not None and topup.paid_at and not self.missing and not self.coupon_refusal:
             return "COMING"
         return "OPEN"
 
@@ -88,6 +91,24 @@ class Look:
     @property
     def each_term(self) -> str:
         return wording.per_term(self.quote.each_term, self.begun.terms.interval)
+
+    @property
+    def coupon_told(self) -> str:
+        """
+        Say what the coupon takes off and for how long; nothing without one.
+        """
+        coupon = self.begun.coupon
+        return "" if coupon is None else coupon_words.summed_up(coupon)
+
+    @property
+    def full_price(self) -> str:
+        """
+        Say what a term costs when the coupon is over; nothing where the next one is not with it.
+        """
+        course = self.begun.course
+        if course is None or not course.left:
+            return ""
+        return wording.per_term(course.full, self.begun.terms.interval)
 
     @property
     def package(self) -> Package:
@@ -157,7 +178,7 @@ def quote_detail(request: PortalRequest, code: str) -> HttpResponse:
     """
     Show a quote with all it means; posted, agree to it and buy it, or top up first.
     """
-    quote = _visible(request, code)
+    quote = visible_quote(request, code)
     posted = request.method == "POST"
     if posted and not request.member.may_top_up:
         raise PermissionDenied
@@ -168,7 +189,7 @@ def quote_detail(request: PortalRequest, code: str) -> HttpResponse:
         if "top_up" in request.POST:
             return _top_up(request, quote, form)
         return _accept(request, quote, form)
-    return _page(request, quote, form)
+    return quote_page(request, quote, form)
 
 
 @customer_required
@@ -177,7 +198,7 @@ def quote_live(request: PortalRequest, code: str) -> HttpResponse:
     """
     Tell a page that waits for money when to look again, and where to go on (htmx).
     """
-    quote = _visible(request, code)
+    quote = visible_quote(request, code)
     if quote.subscription is not None:
         return HttpResponseClientRedirect(
             reverse("packages:subscription", args=[quote.subscription.number])
@@ -203,12 +224,31 @@ def _accept(request: PortalRequest, quote: PriceQuote, form: AgreementForm) -> H
         return _to_known(request, refusal)
     except InsufficientFunds:
         form.add_error(None, _("Your wallet does not hold enough any more. Nothing was taken."))
+    except CouponRefused as refusal:
+        return _without_coupon(request, quote, form, refusal)
     except DomainError as refusal:
         form.add_error(None, str(refusal))
     else:
         messages.success(request, _("You have subscribed."))
         return redirect("packages:subscription", subscription.number)
-    return _page(request, _visible(request, quote.code), form)
+    return quote_page(request, visible_quote(request, quote.code), form)
+
+
+def _without_coupon(
+    request: PortalRequest, quote: PriceQuote, form: AgreementForm, refusal: CouponRefused
+) -> HttpResponse:
+    """
+    Show the price without a coupon that cannot be used any more, and say why at its field.
+    """
+    entered = CouponForm({"code": quote.coupon and quote.coupon.code})
+    if entered.is_valid():
+        entered.add_error("code", str(refusal))
+    try:
+        plain = checkout.with_coupon(quote_id=quote.pk, code="", at=timezone.now(), by=request.user)
+    except DomainError as other:
+        form.add_error(None, str(other))
+        plain = quote
+    return quote_page(request, visible_quote(request, plain.code), form, coupon_form=entered)
 
 
 def _top_up(request: PortalRequest, quote: PriceQuote, form: AgreementForm) -> HttpResponse:
@@ -229,31 +269,39 @@ def _top_up(request: PortalRequest, quote: PriceQuote, form: AgreementForm) -> H
             form.add_error(None, str(refusal))
         else:
             return go_and_pay(request, topup)
-    return _page(request, quote, form, paying)
+    return quote_page(request, quote, form, paying)
 
 
-def _page(
+def quote_page(
     request: PortalRequest,
     quote: PriceQuote,
-    form: AgreementForm,
+    form: AgreementForm | None = None,
     paying: TopUpForm | None = None,
+    coupon_form: CouponForm | None = None,
 ) -> HttpResponse:
+    """
+    Show a quote, with what was entered and what is wrong with it.
+    """
+    form = form or AgreementForm(initial={"auto_renew": quote.auto_renew})
+    coupon_form = coupon_form or CouponForm()
     at = timezone.now()
     look = _look(quote, at)
     context = {
         "look": look,
         "quote": quote,
         "form": form,
+        "coupon_form": coupon_form,
         "lines": lines(look.begun.quote, with_use=False),
         **_poll(look, 0),
     }
-    if look.missing and look.state == "OPEN":
+    if look.missing and look.state == "OPEN" and not look.coupon_refusal:
         try:
             context["top_up_amount"] = checkout.top_up_amount(quote, at=at)
             context["paying"] = paying or _paying(quote, at)
         except topups.WrongCurrency as refusal:
             context["no_top_up"] = str(refusal)
-    status = 422 if form.errors or (paying is not None and paying.errors) else 200
+    wrong = form.errors or coupon_form.errors or (paying is not None and paying.errors)
+    status = 422 if wrong else 200
     return render(request, "packages/quote.html", context, status=status)
 
 
@@ -280,6 +328,7 @@ def _look(quote: PriceQuote, at: datetime) -> Look:
         missing=checkout.missing(quote),
         held=queries.held(quote.customer, quote.price_version.package),
         at=at,
+        coupon_refusal="" if quote.subscription_id else checkout.coupon_refusal(quote),
     )
 
 
@@ -291,12 +340,14 @@ def _poll(look: Look, looks: int) -> dict[str, object]:
     return {"quote": look.quote, "state": look.state, "wait": wait, "looks": looks}
 
 
-def _visible(request: PortalRequest, code: str) -> PriceQuote:
+def visible_quote(request: PortalRequest, code: str) -> PriceQuote:
     """
     Return a quote of the customer one acts for; any other is as if it were not there.
     """
     mine = PriceQuote.objects.visible_to(request.user).filter(customer=request.customer)
-    related = mine.select_related("customer", "price_version__package", "subscription", "topup")
+    related = mine.select_related(
+        "customer", "price_version__package", "subscription", "topup", "coupon"
+    )
     return get_object_or_404(related, code=code)
 
 

@@ -287,7 +287,7 @@ def lines(quote: quotes.Quote, *, with_use: bool = True) -> list[dict[str, objec
 
 
 def _steps(line: quotes.Line) -> list[str]:
-    if line.component.kind in FIXED:
+    if line.component.kind in FIXED and line.discount is None:
         return []
     return [wording.explained(line, step) for step in line.steps]
 

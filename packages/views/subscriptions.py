@@ -2,6 +2,7 @@
 What a customer has: all of it, one of it, and the two switches, to cancel and to renew.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,19 +14,23 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
+from djmoney.money import Money
 
 from accounts.http import PortalRequest, customer_required, may_top_up
 from accounts.models import Consent
 from crm_billing.errors import DomainError
 from crm_billing.templatetags.ui import money as shown
-from packages import quotes, subscriptions, wording
+from packages import coupon_words, quotes, redemptions, subscriptions, wording
+from packages.forms import CouponForm
 from packages.models import (
     Charge,
+    CouponUse,
     PriceVersion,
     Subscription,
     SubscriptionChange,
     SubscriptionPeriod,
 )
+from packages.prices import Prices
 from packages.terms import SEAT
 from packages.views.agreeing import circumstances, clauses
 
@@ -40,10 +45,14 @@ UNPAID = (States.PAST_DUE, States.RESTRICTED, States.SUSPENDED)
 class Line:
     """
     A subscription as lists and its own page show it. Made of one read with `whole()`.
+
+    quote: its price without coupons. coming: what its next term costs, with its coupon and the
+    changes scheduled for it.
     """
 
     subscription: Subscription
     quote: quotes.Quote
+    coming: Money
 
     @property
     def price(self) -> str:
@@ -74,7 +83,7 @@ class Line:
         Say what happens next, and when.
         """
         one = self.subscription
-        told = {"day": self.next_day, "last": self.last_day, "amount": shown(self.quote.each_term)}
+        told = {"day": self.next_day, "last": self.last_day, "amount": shown(self.coming)}
         if one.ended_at is not None:
             told["day"] = wording.shown_day(one.ended_at, one.zone)
             return _("Ended on %(day)s") % told
@@ -94,12 +103,12 @@ def subscription_list(request: PortalRequest) -> HttpResponse:
     List what the customer has, and below it what has ended.
     """
     mine = _mine(request).whole()
-    live = [line_of(one) for one in mine.live().order_by("package__position", "pk")]
+    live = lines_of(list(mine.live().order_by("package__position", "pk")))
     paginator = Paginator(mine.filter(state=States.ENDED).order_by("-ended_at", "-pk"), PAGE)
     page = paginator.get_page(request.GET.get("page"))
     context = {
         "live": live,
-        "ended": [line_of(one) for one in page],
+        "ended": lines_of(list(page)),
         "newer": _page_url(request, page.number - 1) if page.has_previous() else "",
         "older": _page_url(request, page.number + 1) if page.has_next() else "",
     }
@@ -112,8 +121,17 @@ def subscription_detail(request: PortalRequest, number: str) -> HttpResponse:
     """
     Show one subscription: what it is and costs, what was charged, what was agreed to.
     """
-    line = line_of(one_or_404(request, number))
-    subscription = line.subscription
+    return subscription_page(request, one_or_404(request, number))
+
+
+def subscription_page(
+    request: PortalRequest, subscription: Subscription, coupon_form: CouponForm | None = None
+) -> HttpResponse:
+    """
+    Show a subscription, with a code that was entered and what is wrong with it.
+    """
+    line = line_of(subscription)
+    use = redemptions.live(subscription)
     charged = Charge.objects.filter(subscription=subscription).select_related("entry")
     by_period: dict[int, list[Charge]] = {}
     for charge in charged.order_by("pk"):
@@ -126,8 +144,11 @@ def subscription_detail(request: PortalRequest, number: str) -> HttpResponse:
         "periods": [_period(one, line, by_period.get(one.number, [])) for one in periods],
         "consents": [(one, clauses(one.text)) for one in _consents(subscription)],
         "scheduled": [_scheduled(one) for one in subscription.changes.scheduled()],
+        "coupon": use and _coupon(use),
+        "coupon_form": coupon_form or CouponForm(),
     }
-    return render(request, "packages/subscription.html", context)
+    status = 422 if coupon_form is not None and coupon_form.errors else 200
+    return render(request, "packages/subscription.html", context, status=status)
 
 
 @may_top_up
@@ -199,8 +220,23 @@ def one_or_404(request: PortalRequest, number: str) -> Subscription:
 
 
 def line_of(subscription: Subscription) -> Line:
-    terms = subscription.price_version.terms
-    return Line(subscription, quotes.price(terms, seats=subscription.seats))
+    [line] = lines_of([subscription])
+    return line
+
+
+def lines_of(found: Sequence[Subscription]) -> list[Line]:
+    """
+    Return subscriptions read with `whole()` as they are shown.
+    """
+    coming = Prices(one.price_version for one in found).next_terms(found)
+    return [
+        Line(
+            subscription=one,
+            quote=quotes.price(one.price_version.terms, seats=one.seats),
+            coming=coming[one.pk].amount,
+        )
+        for one in found
+    ]
 
 
 def _rows(line: Line) -> list[dict[str, Any]]:
@@ -239,6 +275,17 @@ def _period(one: SubscriptionPeriod, line: Line, charged: list[Charge]) -> dict[
         "seats": one.seats if line.seats is not None else "",
         "amount": one.amount,
         "charges": charged,
+    }
+
+
+def _coupon(use: CouponUse) -> dict[str, str]:
+    """
+    Return the coupon a subscription has, in words.
+    """
+    return {
+        "code": use.coupon.code,
+        "takes_off": coupon_words.takes_off(use.coupon),
+        "left": coupon_words.left(use),
     }
 
 

@@ -122,6 +122,12 @@ TABLE = {
     "packages_priceversion_end":               "no    no    no    ask   no",
     "packages_priceversion_reprice":           "no    no    no    ask   no",
 
+    "packages_coupon_changelist":              "list  list  list  list  no",
+    "packages_coupon_change":                  "page  page  page  page  no",
+    "packages_coupon_new":                     "no    no    no    ask   no",
+    "packages_coupon_publish":                 "no    no    no    ask   no",
+    "packages_coupon_end":                     "no    no    no    ask   no",
+
     "packages_subscription_changelist":        "list  list  list  list  no",
     "packages_subscription_change":            "page  page  page  page  no",
     "packages_subscription_cancel":            "ask   no    no    ask   no",

@@ -20,6 +20,7 @@ from crm_billing.models import Outbox
 from packages import checkout, notices, renewals
 from packages.models import (
     Charge,
+    Coupon,
     Meter,
     Notice,
     Overage,
@@ -44,7 +45,7 @@ from tests.factories import (
     staff,
 )
 from tests.fake_gateway import Instrument
-from tests.packages import metering, shelf, using
+from tests.packages import couponing, metering, shelf, using
 from tests.wallet.topup_setting import deliver, submitted
 from wallet import adjustments, holds, seal
 from wallet.models import (
@@ -120,6 +121,7 @@ def make(gateway: Instrument) -> World:
         Case: Case.objects.get(),
         Charge: subscription.charges.get(),
         Consent: Consent.objects.earliest("pk"),
+        Coupon: couponing.drafted(at=now, valid_from=now),
         Customer: customer,
         Freeze: Freeze.objects.create(reason="I1", at=now, lifted_at=now, lifted_by=maker),
         GatewayCallback: GatewayCallback.objects.earliest("pk"),

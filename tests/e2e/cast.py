@@ -27,6 +27,7 @@ class Cast:
 
     desk: owner of "Harbour Light Ltd.". owner: of 晨星科技, and of 海风贸易 too.
     plain: owner of 青石书店, without JavaScript. cafe: owner of 远山咖啡, whose wallet is in use.
+    tea: owner of 云雾茶, whose wallet holds 200.00.
     maker: of the staff, still without a second factor. checker: of the staff, with an app that
     knows factories.TOTP_SECRET, and with recovery_code on a piece of paper.
     admin: of the staff, in every role, with such an app.
@@ -36,6 +37,7 @@ class Cast:
     owner: str = "owner@chenxing.example"
     plain: str = "shu@qingshi.example"
     cafe: str = "kafei@yuanshan.example"
+    tea: str = "cha@yunwu.example"
     maker: str = "maker@staff.example"
     checker: str = "checker@staff.example"
     admin: str = "admin@staff.example"
@@ -53,6 +55,7 @@ def enter() -> None:
         "海风贸易": cast.owner,
         "青石书店": cast.plain,
         "远山咖啡": cast.cafe,
+        "云雾茶": cast.tea,
     }
     for email in dict.fromkeys(owners.values()):
         factories.UserFactory(email=email, date_joined=now)
@@ -67,9 +70,11 @@ def enter() -> None:
         customer=cafe, amount=cny("99.90"), reference="e2e:1", description="短信 999 条", at=now
     )
     holds.place(customer=cafe, amount=cny("20.00"), reference="e2e:2", at=now)
+    factories.fund(opened["云雾茶"], "200.00", at=now)
     for facts, prices in shelf.goods():
         package = catalogue.draft(facts=facts, prices=prices, at=now, by=None)
         catalogue.publish(package_id=package.pk, at=now, by=None)
+    shelf.coupon(at=now, by=None)
     maker = factories.UserFactory(email=cast.maker, is_staff=True, date_joined=now)
     maker.groups.set([Group.objects.get(name="FINANCE_MAKER")])
     factories.staff(

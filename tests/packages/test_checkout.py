@@ -10,8 +10,10 @@ from packages.beginnings import AlreadySubscribed, BadSeats
 from packages.catalogue import NotOnSale
 from packages.checkout import QuoteExpired
 from packages.models import Charge, PriceQuote, Subscription
+from packages.redemptions import CouponUsedUp
 from tests.factories import cny, fund, funded_customer, member_of, open_customer, owner_of
 from tests.packages.buying import MARCH_FIRST, bought, left, on_sale
+from tests.packages.couponing import coupon
 from tests.packages.shelf import LATER, basic, offer, once, published, repriced, seats, terms
 from tests.wallet.racing import prove, race
 from tests.wallet.topup_setting import started
@@ -339,3 +341,37 @@ class TestAtOnce:
         assert not result.broken and not result.refused
         assert (Subscription.objects.count(), left(customer)) == (1, cny(0))
         prove()
+
+
+class TestCoupon:
+    def test_is_bought_with_when_the_money_comes(self, fake_gateway):
+        one = coupon(terms=1)
+        quote = quoted(open_customer())
+        cheaper = checkout.with_coupon(quote_id=quote.pk, code="spring20", at=MARCH_FIRST)
+        topup = topped_up_first(cheaper)
+        assert topup.amount == cny("79.20")
+        with pytest.raises(QuoteExpired):
+            checkout.with_coupon(quote_id=cheaper.pk, code="", at=MARCH_FIRST + HOUR)
+        paid(topup, at=MARCH_FIRST + HOUR)
+        assert checkout.go_on(at=MARCH_FIRST + HOUR) == 1
+        assert one.uses.get().subscription == PriceQuote.objects.get(pk=cheaper.pk).subscription
+
+    def test_waits_when_the_last_use_went_to_somebody_else(self, fake_gateway):
+        version, one = on_sale(), coupon(most_uses=1)
+        quote = quoted(open_customer(), version)
+        cheaper = checkout.with_coupon(quote_id=quote.pk, code="SPRING20", at=MARCH_FIRST)
+        topup = topped_up_first(cheaper)
+        bought(version=version, coupon=one)
+        paid(topup, at=MARCH_FIRST + HOUR)
+        assert checkout.go_on(at=MARCH_FIRST + HOUR) == 0
+        assert left(cheaper.customer) == cny("79.20")
+        assert checkout.coupon_refusal(PriceQuote.objects.get(pk=cheaper.pk))
+
+    def test_is_not_topped_up_for_when_it_is_used_up(self, fake_gateway):
+        version, one = on_sale(), coupon(most_uses=1)
+        quote = quoted(open_customer(), version)
+        cheaper = checkout.with_coupon(quote_id=quote.pk, code="SPRING20", at=MARCH_FIRST)
+        bought(version=version, coupon=one)
+        with pytest.raises(CouponUsedUp):
+            topped_up_first(cheaper)
+        assert not TopUp.objects.exists()

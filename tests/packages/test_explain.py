@@ -5,6 +5,7 @@ from django.utils.translation import override
 from djmoney.money import Money
 
 from packages import charges, explain, quotes
+from packages.discounts import Discount
 from packages.models import Charge
 from packages.quotes import Turnover
 from tests.factories import cny, funded_customer
@@ -12,11 +13,11 @@ from tests.packages.buying import bought, on_sale
 from tests.packages.shelf import basic, calls, feature, fee, once, seats, terms
 
 
-def charge_of(*components, seats=1, usage=None, currency="CNY") -> Charge:
+def charge_of(*components, seats=1, usage=None, currency="CNY", discount=None) -> Charge:
     """
     Return an unsaved charge of a price, its lines frozen as when it is posted.
     """
-    quote = quotes.price(terms(*components), seats=seats, usage=usage)
+    quote = quotes.price(terms(*components), seats=seats, usage=usage, discount=discount)
     return Charge(currency=currency, lines=charges.frozen(quote.lines))
 
 
@@ -33,6 +34,18 @@ class TestExplain:
         assert told(charge_of(basic("99.00"), seats(1), seats=14)) == {
             "Basic price": [],
             "Seats": ["1 – 10: 10 × ¥25.00 = ¥250.00", "11 +: 3 × ¥20.00 + ¥5.00 = ¥65.00"],
+        }
+
+    def test_tells_the_coupon_of_every_line_it_made_cheaper(self):
+        fifth = Discount(code="SPRING20", bps=2_000)
+        shown = told(charge_of(basic("99.00"), once(), discount=fifth))
+        assert {label: [step.replace("\xa0", " ") for step in shown[label]] for label in shown} == {
+            "Basic price": ["1 × ¥99.00 = ¥99.00", "Coupon SPRING20: −20 % = −¥19.80"],
+            "Onboarding": [],
+        }
+        ten = Discount(code="TEN", amount=cny("10.00"))
+        assert told(charge_of(basic("99.00"), discount=ten)) == {
+            "Basic price": ["1 × ¥99.00 = ¥99.00", "Coupon TEN = −¥10.00"]
         }
 
     def test_says_what_was_included(self):

@@ -27,6 +27,7 @@ from tests.factories import (
     staff,
 )
 from tests.packages.buying import bought, on_sale
+from tests.packages.couponing import coupon
 from tests.packages.renewing import announced, now, swept
 from tests.packages.shelf import basic, seats, terms
 from tests.wallet.racing import race
@@ -206,6 +207,13 @@ class TestSpikes:
         renewed(now(subscription), 1)
         assert last(subscription).amount_minor > 3 * 9900
         assert rules(last(subscription).charged_at + HOUR) == []
+
+    def test_are_none_when_a_coupon_is_over(self):
+        subscription = renewed(subscribed(coupon=coupon(bps=9_000, terms=4)), 3)
+        for _term in range(2):
+            subscription = renewed(subscription, 1)
+            assert last(subscription).amount == cny("99.00")
+            assert rules(last(subscription).charged_at + HOUR) == []
 
     @pytest.mark.parametrize(
         ("amount", "before", "refund"),
