@@ -172,7 +172,7 @@ class OverageAdmin(ReadOnlyAdmin):
 
 @admin.register(SpendingCap)
 class SpendingCapAdmin(ReadOnlyAdmin):
-    list_display = ["pk", "owner", "feature", "limit", "only", "made", "person"]
+    list_display = ["feature", "owner", "limit", "only", "made", "person"]
     list_filter = [("made_at", DayRangeFilter)]
     search_fields = ["=customer__number", "customer__name", "=code"]
     ordering = ["-pk"]
