@@ -281,6 +281,7 @@ CELERY_BEAT_SCHEDULE = {
     "expire-topups": {"task": "wallet.tasks.expire_topups", "schedule": 60.0},
     "release-expired-holds": {"task": "wallet.tasks.release_expired_holds", "schedule": 60.0},
     "expire-lots": {"task": "wallet.tasks.expire_lots", "schedule": 300.0},
+    "remind-of-expiry": {"task": "wallet.tasks.remind_of_expiry", "schedule": 600.0},
     "seal-journal": {"task": "wallet.tasks.seal_journal", "schedule": 60.0},
     "check-books": {"task": "wallet.tasks.check_books", "schedule": 300.0},
     "verify-seal": {"task": "wallet.tasks.verify_seal", "schedule": crontab(hour=19, minute=30)},

@@ -136,15 +136,29 @@ def is_offered(version: PriceVersion, customer: Customer, at: datetime) -> bool:
     return PriceVersion.objects.on_sale(at).offered_to(customer).filter(pk=version.pk).exists()
 
 
-def require_new(customer: Customer, package: Package) -> None:
+def require_new(
+    customer: Customer, package: Package, *, besides: Subscription | None = None
+) -> None:
     """
-    Refuse a second subscription to the same package.
+    Refuse a second subscription to the same package, and one beside a subscription that becomes it.
 
+    besides: the one that is to become it.
     raises AlreadySubscribed: as it says.
     """
-    held = Subscription.objects.live().filter(customer=customer, package=package).first()
+    held = queries.held(customer, package, besides=besides)
     if held is not None:
-        raise AlreadySubscribed(_("You have this package already."), number=held.number)
+        raise AlreadySubscribed(already(held, package), number=held.number)
+
+
+def already(held: Subscription, package: Package) -> str:
+    """
+    Say how a customer comes to have a package; see `queries.held`.
+    """
+    if held.package_id == package.pk:
+        return _("You have this package already.")
+    return _("%(number)s becomes this package when its term ends. Take that back first.") % {
+        "number": held.number
+    }
 
 
 def require_seats(terms: Terms, seats: int) -> None:

@@ -116,6 +116,8 @@ def plan(
     """
     if (version.pk, seats) == (subscription.price_version_id, subscription.seats):
         raise NothingChanges(_("That is what you have now. Choose something else."))
+    if subscription.is_paused:
+        raise NotNow(_("It is paused. Resume it first, then change it."))
     if subscription.is_past_due or subscription.paid_until <= at:
         raise NotNow(_("The current term is not paid yet. Top up first, then change it."))
     period = SubscriptionPeriod.objects.select_related("coupon_use__coupon").get(
@@ -127,6 +129,8 @@ def plan(
         if version.interval == subscription.price_version.interval or period.is_trial
         else _by_a_new_term(subscription, period, version, seats, prices, at)
     )
+    if planned.at_once and planned.new_term and subscription.pauses.scheduled().exists():
+        raise NotNow(_("A pause is to follow this term. Take it back first, then change the term."))
     if not planned.at_once and not subscription.auto_renew:
         raise NotNow(
             _("It ends with the current term. Switch renewal on first, or keep it as it is.")

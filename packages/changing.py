@@ -7,6 +7,8 @@ from datetime import datetime, timedelta
 from django.db.models import Q
 from django.utils.translation import gettext as _
 
+from accounts import consents
+from accounts.consents import Circumstances
 from accounts.models import Consent, User
 from crm_billing.errors import DomainError
 from crm_billing.money import to_minor
@@ -19,6 +21,7 @@ from packages.models import (
     Subscription,
     SubscriptionChange,
     SubscriptionPeriod,
+    WaitingChange,
 )
 from packages.terms import NO_TERM
 from wallet import spending
@@ -50,7 +53,7 @@ def wanted(
     if version.interval == NO_TERM or version.package.kind != subscription.package.kind:
         raise NotOnSale(_("This is bought once, not subscribed to."))
     if version.package_id != subscription.package_id:
-        beginnings.require_new(subscription.customer, version.package)
+        beginnings.require_new(subscription.customer, version.package, besides=subscription)
     return version
 
 
@@ -66,6 +69,27 @@ def require_fresh(subscription: Subscription, shown_at: datetime, at: datetime) 
     used = subscription.coupon_uses.filter(uses).exists()
     if changed or begun or used or not at - HONOURED_FOR <= shown_at <= at:
         raise ChangeStale(_("This was shown too long ago. Please look at it once more."))
+
+
+def agree(
+    subscription: Subscription,
+    planned: Planned,
+    at: datetime,
+    by: User | None,
+    circumstances: Circumstances | None,
+) -> Consent:
+    """
+    Keep that somebody agreed to a change, word for word.
+    """
+    return consents.record(
+        customer=subscription.customer,
+        purpose=Consent.Purpose.CHANGE,
+        text=wording.change_agreement(planned, subscription),
+        version=planned.version.terms_version,
+        at=at,
+        by=by,
+        circumstances=circumstances,
+    )
 
 
 def write_down(
@@ -95,6 +119,13 @@ def write_down(
         made_by=by,
         applied_at=at if planned.at_once else None,
     )
+
+
+def drop_waiting(subscription: Subscription, reason: WaitingChange.Reason, at: datetime) -> None:
+    """
+    Close what a subscription waits for money to become.
+    """
+    subscription.waiting_changes.open().update(closed_at=at, closed_because=reason)
 
 
 def apply(

@@ -15,10 +15,10 @@ from accounts.models import Consent, Customer, User
 from crm_billing.errors import DomainError
 from crm_billing.money import to_minor
 from crm_billing.transactions import money_transaction
-from packages import beginnings, redemptions, subscriptions
+from packages import beginnings, redemptions, shortfall, subscriptions
 from packages.catalogue import NotOnSale
 from packages.models import PriceQuote, PriceVersion, Subscription
-from wallet import numbers, queries, topups
+from wallet import numbers, topups
 from wallet.models import TopUp
 
 log = structlog.get_logger(__name__)
@@ -101,8 +101,7 @@ def missing(quote: PriceQuote) -> Money:
     """
     Return what the wallet lacks to pay a quote now; zero when it can.
     """
-    available = queries.balance(quote.customer, quote.currency).available
-    return max(quote.due - available, quote.due * 0)
+    return shortfall.missing(quote.customer, quote.due)
 
 
 def top_up_amount(quote: PriceQuote, *, at: datetime) -> Money:
@@ -111,7 +110,7 @@ def top_up_amount(quote: PriceQuote, *, at: datetime) -> Money:
 
     raises WrongCurrency: top-ups in its currency are not offered.
     """
-    return max(missing(quote), topups.limits(quote.customer, at=at).smallest)
+    return shortfall.top_up_amount(quote.customer, quote.due, at=at)
 
 
 def begun(quote: PriceQuote, *, at: datetime) -> beginnings.First:
@@ -147,7 +146,7 @@ def accept(
     if quote.subscription is not None:
         return quote.subscription
     _require_valid(quote, at)
-    if quote.consent is None or quote.auto_renew != auto_renew:
+    if not _is_agreed(quote, auto_renew, by):
         _agree(quote, auto_renew, at, by, circumstances)
     return _buy(quote, at=at, by=by)
 
@@ -187,11 +186,22 @@ def top_up_first(
         by=by,
         request_key=request_key,
     )
-    if quote.consent is None or quote.auto_renew != auto_renew:
+    if not _is_agreed(quote, auto_renew, by):
         _agree(quote, auto_renew, at, by, circumstances)
     quote.topup = topup
     quote.save(update_fields=["topup"])
     return topup
+
+
+def stopped_for(quote: PriceQuote) -> User | None:
+    """
+    Return who agreed to a quote and may spend for its customer no more: it goes no further by
+    itself until somebody else agrees.
+    """
+    agreed_by = quote.consent and quote.consent.given_by
+    if agreed_by is None or subscriptions.may_spend(agreed_by, quote.customer_id):
+        return None
+    return agreed_by
 
 
 def go_on(*, at: datetime, customer_id: int | None = None, limit: int = 500) -> int:
@@ -272,6 +282,14 @@ def _buy(quote: PriceQuote, *, at: datetime, by: User | None) -> Subscription:
     quote.accepted_at, quote.subscription = at, subscription
     quote.save(update_fields=["accepted_at", "subscription"])
     return subscription
+
+
+def _is_agreed(quote: PriceQuote, auto_renew: bool, by: User | None) -> bool:
+    """
+    Tell whether this person has agreed to just that; what another agreed to does not bind.
+    """
+    consent = quote.consent
+    return consent is not None and quote.auto_renew == auto_renew and consent.given_by == by
 
 
 def _agree(

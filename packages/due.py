@@ -12,14 +12,14 @@ from django.db.models import F
 
 from accounts.models import Customer
 from crm_billing.money import to_minor
-from packages import periods
+from packages import dunning, periods
 from packages.models import Notice
 from packages.models.subscriptions import MOST_FAILURES
 from packages.notices import NOTICE_AGE
 from packages.prices import EachTerm, Prices
 from wallet import queries
 
-PAUSE = timedelta(hours=1)  # before a failure, a missing notice or a frozen customer is seen again
+AGAIN = timedelta(hours=1)  # before a failure, a missing notice or a frozen customer is seen again
 
 
 class Row(NamedTuple):
@@ -48,18 +48,36 @@ class Row(NamedTuple):
     name: str
     coupon_use_id: int | None
     coupon_id: int | None
+    pause_until: datetime | None
+    pause_begun_at: datetime | None
 
     @property
     def next_number(self) -> int:
         return self.period_number + 1
 
     @property
-    def anchor(self) -> tuple[date, int]:
+    def is_to_pause(self) -> bool:
+        return self.pause_until is not None and self.pause_begun_at is None
+
+    def starts_at(self, at: datetime) -> datetime:
+        """
+        Return when the next term begins, should it be paid now: where the last one ended; after a
+        pause when that ends; after a suspension today.
+        """
+        if self.pause_until is not None and self.pause_begun_at is not None:
+            return self.pause_until
+        if self.past_due_at is not None and dunning.is_off(self.past_due_at, at=at):
+            today = periods.instant(periods.day_in(at, self.zone), self.zone)
+            return max(today, self.paid_until)
+        return self.paid_until
+
+    def anchor(self, at: datetime) -> tuple[date, int]:
         """
         Return the day the next term is counted from, and the number of the period begun on it.
         """
-        if self.is_new_term:
-            return periods.day_in(self.paid_until, self.zone), self.next_number
+        starts_at = self.starts_at(at)
+        if self.is_new_term or starts_at > self.paid_until:
+            return periods.day_in(starts_at, self.zone), self.next_number
         return self.anchor_on, self.anchor_number
 
 
@@ -73,6 +91,7 @@ class Decided:
     ended: list[Row]
     lacking: list[tuple[Row, EachTerm]]
     waiting: list[tuple[Row, datetime]]
+    pausing: list[Row]
 
 
 def listed(
@@ -126,7 +145,7 @@ def claimed(ids: Collection[int], at: datetime, *, is_swept: bool, wait: bool = 
             [list(ids), customer_ids, at, is_swept, at, MOST_FAILURES],
         )
         locked = [id for (id,) in cursor.fetchall()]
-    return read(locked)
+    return [row for row in read(locked) if row.starts_at(at) <= at]
 
 
 def read(ids: Collection[int]) -> list[Row]:
@@ -139,7 +158,7 @@ def read(ids: Collection[int]) -> list[Row]:
                 s.auto_renew, s.zone, s.anchor_on, s.anchor_number,
                 s.period_number, s.paid_until, s.past_due_at, s.next_try_at,
                 CASE WHEN c.locale LIKE 'en%%' THEN p.name_en ELSE p.name END,
-                coupon.id, coupon.coupon_id
+                coupon.id, coupon.coupon_id, pause.until, pause.begun_at
             FROM packages_subscription AS s
             INNER JOIN accounts_customer AS c ON c.id = s.customer_id
             LEFT JOIN packages_subscriptionchange AS priced
@@ -148,6 +167,9 @@ def read(ids: Collection[int]) -> list[Row]:
             LEFT JOIN packages_subscriptionchange AS counted
                 ON counted.subscription_id = s.id AND counted.to_seats IS NOT NULL
                     AND counted.applied_at IS NULL AND counted.revoked_at IS NULL
+            LEFT JOIN packages_pause AS pause
+                ON pause.subscription_id = s.id
+                    AND pause.revoked_at IS NULL AND pause.ended_at IS NULL
             INNER JOIN packages_priceversion AS was ON was.id = s.price_version_id
             INNER JOIN packages_priceversion AS v
                 ON v.id = coalesce(priced.to_version_id, s.price_version_id)
@@ -166,23 +188,26 @@ def decide(rows: list[Row], prices: Prices, at: datetime) -> Decided:
     """
     Sort what is due by what is to be done with it. Reads only.
     """
-    decided = Decided(paid=[], ended=[], lacking=[], waiting=[])
+    decided = Decided(paid=[], ended=[], lacking=[], waiting=[], pausing=[])
     announced = _announced([row for row in rows if row.auto_renew])
     free = _free(rows)
     for row in rows:
         if not row.auto_renew:
             decided.ended.append(row)
             continue
+        if row.is_to_pause:
+            decided.pausing.append(row)
+            continue
         price = prices.each_term(row.price_version_id, row.seats, row.coupon_id)
         wanted = to_minor(price.amount)
         if row.customer_status != Customer.Status.ACTIVE:
-            decided.waiting.append((row, at + PAUSE))
+            decided.waiting.append((row, at + AGAIN))
         elif not wanted:
             decided.paid.append((row, price, None))
         else:
             notice_id, good_from = _best(announced.get(row.id, []), wanted)
             if good_from is None or good_from > at:
-                decided.waiting.append((row, good_from or at + PAUSE))
+                decided.waiting.append((row, good_from or at + AGAIN))
             elif free.get((row.customer_id, row.currency), 0) < wanted:
                 decided.lacking.append((row, price))
             else:
@@ -200,9 +225,12 @@ def _announced(rows: Collection[Row]) -> dict[int, list[tuple[int, int, datetime
         period_number=F("subscription__period_number") + 1,
         kind=Notice.Kind.RENEWAL,
         dropped_at=None,
-    ).values_list("subscription_id", "pk", "amount_minor", "sent_at")
+    ).values_list("subscription_id", "pk", "amount_minor", "sent_at", "due_at")
+    pauses = {row.id: row.pause_until for row in rows if row.pause_until is not None}
     found: dict[int, list[tuple[int, int, datetime | None]]] = {}
-    for subscription_id, pk, amount, sent_at in known.order_by("pk"):
+    for subscription_id, pk, amount, sent_at, due_at in known.order_by("pk"):
+        if due_at < pauses.get(subscription_id, due_at):
+            continue  # it told of a renewal before the pause
         good_from = sent_at and sent_at + NOTICE_AGE
         found.setdefault(subscription_id, []).append((pk, amount, good_from))
     return found

@@ -42,6 +42,50 @@ STEPS = (
 
 
 @dataclass(frozen=True, slots=True)
+class Moment:
+    """
+    A step of one subscription's way. is_past: it has come. is_next: it comes before all others.
+    """
+
+    at: datetime
+    step: Step
+    is_past: bool
+    is_next: bool
+    changes_state: bool
+
+
+def way(past_due_at: datetime, *, at: datetime) -> list[Moment]:
+    """
+    Return all steps of what is unpaid, the past ones and those to come.
+    """
+    moments: list[Moment] = []
+    state, has_next = "", False
+    for step in STEPS:
+        is_past = past_due_at + step.after <= at
+        is_next = not is_past and not has_next
+        has_next = has_next or is_next
+        moments.append(
+            Moment(past_due_at + step.after, step, is_past, is_next, step.state != state)
+        )
+        state = step.state
+    return moments
+
+
+def is_off(past_due_at: datetime, *, at: datetime) -> bool:
+    """
+    Tell whether service has stopped, so that days in between are not to be paid.
+    """
+    return at >= reached(SUSPENDED, past_due_at)
+
+
+def reached(state: str, past_due_at: datetime) -> datetime:
+    """
+    Return when what is unpaid comes into a state.
+    """
+    return next(past_due_at + step.after for step in STEPS if step.state == state)
+
+
+@dataclass(frozen=True, slots=True)
 class Standing:
     """
     Where a subscription stands. tells: the day whose message is due, None when none is.

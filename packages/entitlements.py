@@ -55,6 +55,7 @@ _BOUND = {
 _STATE = {
     Subscription.State.RESTRICTED: "restricted",
     Subscription.State.SUSPENDED: "suspended",
+    Subscription.State.PAUSED: "paused",
     Subscription.State.ENDED: "ended",
 }
 
@@ -146,7 +147,7 @@ class _View:
         return found + [
             _unpaid_term(one, terms)
             for one, terms in self.subscriptions
-            if one.pk not in running and one.paid_until <= self.at
+            if one.pk not in running and one.paid_until <= self.at and not one.is_paused
         ]
 
     @cached_property

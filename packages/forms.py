@@ -1,4 +1,5 @@
 from collections.abc import Sequence
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
@@ -138,6 +139,38 @@ class ChangeForm(forms.Form):
         """
         sold = self.version.terms.of_kind(SEAT)
         return (self.cleaned_data["seats"] or 1) if sold else 1
+
+
+class PauseForm(forms.Form):
+    """
+    Until when a subscription is to rest: the end of some whole terms, or another day.
+    """
+
+    OTHER = "other"
+
+    def __init__(self, data: Any, *, days: Sequence[date]) -> None:
+        super().__init__(data)
+        choices = [(day.isoformat(), day.isoformat()) for day in days]
+        self.fields["until"] = forms.ChoiceField(
+            label=_("Until"), choices=[*choices, (self.OTHER, _("Another day"))]
+        )
+        self.fields["day"] = forms.DateField(
+            label=_("Another day"),
+            required=False,
+            widget=forms.DateInput(attrs={"type": "date"}),
+            input_formats=["%Y-%m-%d"],
+        )
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or self.cleaned_data
+        if cleaned.get("until") == self.OTHER and not cleaned.get("day") and not self.errors:
+            self.add_error("day", _("Enter the day on which it is to go on."))
+        return cleaned
+
+    @property
+    def until(self) -> date:
+        said = self.cleaned_data["until"]
+        return self.cleaned_data["day"] if said == self.OTHER else date.fromisoformat(said)
 
 
 class AgreementForm(forms.Form):

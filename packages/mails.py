@@ -2,56 +2,19 @@
 Letters about packages: plain paragraphs on the sheet all our mails are written on.
 """
 
-import hashlib
-from email.utils import parseaddr
-
 import structlog
 from django.conf import settings
-from django.core.mail import EmailMultiAlternatives
-from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import override
 
 from accounts.queries import billing_emails, role_in
+from crm_billing.letters import message
 from crm_billing.templatetags.ui import money
 from packages import wording
 from packages.models import Charge, Dispute, Subscription, SubscriptionPeriod, UsageBill
 
 log = structlog.get_logger(__name__)
-
-
-def message(
-    *, to: list[str], locale: str, subject: str, text: str, key: str
-) -> EmailMultiAlternatives:
-    """
-    Return a mail of plain paragraphs, parted by empty lines, in text and HTML.
-
-    key: names it for good: two mails of one key carry one Message-ID.
-    """
-    with override(locale):
-        context = {
-            "subject": subject,
-            "paragraphs": text.split("\n\n"),
-            "language": "zh-Hans" if locale == "zh-hans" else locale,
-            "brand": settings.BRAND_NAME,
-            "issuer": settings.ISSUER_NAME,
-            "issuer_email": settings.ISSUER_EMAIL,
-            "site_url": settings.SITE_URL,
-        }
-        digest = hashlib.sha256(key.encode()).hexdigest()[:32]
-        domain = parseaddr(settings.DEFAULT_FROM_EMAIL)[1].rpartition("@")[2] or "localhost"
-        letter = EmailMultiAlternatives(
-            f"{settings.BRAND_NAME}: {subject}",
-            render_to_string("emails/notice.txt", context),
-            to=to,
-            headers={
-                "Message-ID": f"<packages.{digest}@{domain}>",
-                "Auto-Submitted": "auto-generated",
-            },
-        )
-        letter.attach_alternative(render_to_string("emails/notice.html", context), "text/html")
-    return letter
 
 
 def tell_of_renewal(*, subscription_id: int, number: int) -> None:

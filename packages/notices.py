@@ -15,12 +15,14 @@ from accounts.models import Customer
 from accounts.queries import billing_emails
 from crm_billing import outbox
 from crm_billing.errors import DomainError
+from crm_billing.letters import message
 from crm_billing.money import from_minor, to_minor
 from crm_billing.transactions import money_transaction
-from packages import dunning, mails
+from packages import dunning
 from packages.models import (
     CouponUse,
     Notice,
+    Pause,
     Subscription,
     SubscriptionChange,
     SubscriptionPeriod,
@@ -39,6 +41,7 @@ EXPIRY_DAYS = (30, 7, 1)
 LOW_BALANCE_DAYS = (3, 1)
 SETTLED_IN = timedelta(days=3)  # nobody is warned of the end of what has only just begun
 BATCH = 1000
+TO_PAUSE = Pause.objects.scheduled().filter(subscription=OuterRef("pk"))
 
 
 class NobodyToTell(DomainError):
@@ -96,7 +99,7 @@ def send(*, notice_id: int, at: datetime) -> None:
     to = billing_emails(notice.customer)
     if not to:
         raise NobodyToTell("There is nobody to tell.", customer=notice.customer.number)
-    mails.message(
+    message(
         to=to,
         locale=notice.locale,
         subject=notice.subject,
@@ -108,7 +111,7 @@ def send(*, notice_id: int, at: datetime) -> None:
     )
     if notice.kind == Notice.Kind.RENEWAL:
         # A renewal that waited for this notice is looked at when it is old enough.
-        Subscription.objects.filter(
+        Subscription.objects.exclude(state=Subscription.State.PAUSED).filter(
             pk=notice.subscription_id,
             period_number=notice.period_number - 1,
             next_try_at__gt=F("paid_until"),
@@ -126,9 +129,13 @@ def _announce_renewals(at: datetime) -> int:
         Q(used_at__gt=OuterRef("created_at")) | Q(ended_at__gt=OuterRef("created_at")),
         subscription=OuterRef("subscription"),
     )
+    paused_since = Pause.objects.open().filter(
+        subscription=OuterRef("subscription"), asked_at__gte=OuterRef("created_at")
+    )
     told = Notice.objects.filter(
         ~Exists(changed_since),
         ~Exists(used_since),
+        ~Exists(paused_since),
         subscription=OuterRef("pk"),
         kind=Notice.Kind.RENEWAL,
         period_number=OuterRef("period_number") + 1,
@@ -137,6 +144,7 @@ def _announce_renewals(at: datetime) -> int:
         Subscription.objects.live()
         .filter(
             ~Exists(told),
+            ~Exists(TO_PAUSE),
             auto_renew=True,
             past_due_at=None,
             next_try_at__lte=at + LEAD,
@@ -159,7 +167,7 @@ def _announce_renewals(at: datetime) -> int:
                     period_number=one.period_number + 1,
                     step=before.get((one.pk, one.period_number + 1), 0),
                     amount=terms[one.pk].amount,
-                    due_at=max(one.paid_until, at + NOTICE_AGE),
+                    due_at=max(_starts_at(one), at + NOTICE_AGE),
                     lacking=lacking.get(one.pk),
                 )
                 for one in batch
@@ -168,6 +176,15 @@ def _announce_renewals(at: datetime) -> int:
             at=at,
         )
     return count
+
+
+def _starts_at(subscription: Subscription) -> datetime:
+    """
+    Return when the next term is to begin: what is paused is looked at next when the pause ends.
+    """
+    if subscription.is_paused and subscription.next_try_at is not None:
+        return subscription.next_try_at
+    return subscription.paid_until
 
 
 def _told_before(batch: Collection[Subscription]) -> dict[tuple[int, int], int]:
@@ -216,6 +233,7 @@ def _warn_of_low_balances(at: datetime) -> int:
     renewing = (
         Subscription.objects.live()
         .filter(
+            ~Exists(TO_PAUSE),
             auto_renew=True,
             past_due_at=None,
             next_try_at__gt=at,
@@ -294,6 +312,9 @@ def _applies(notice: Notice) -> bool:
     if notice.kind == Notice.Kind.DUNNING:
         ended = not one.is_live and notice.step == dunning.STEPS[-1].after.days
         return ended or (one.is_past_due and one.period_number == notice.period_number - 1)
+    pause = one.pauses.open().first()
+    if pause is not None and (pause.begun_at is None or notice.due_at < pause.until):
+        return False
     return one.is_live and one.auto_renew and one.period_number == notice.period_number - 1
 
 

@@ -12,7 +12,7 @@ from crm_billing import crash, outbox
 from crm_billing.money import to_minor
 from packages import dunning, notices, periods, redemptions, wording
 from packages.due import Decided, Row
-from packages.models import Notice, Subscription
+from packages.models import Notice, Pause, Subscription
 from packages.prices import EachTerm
 from packages.subscriptions import reference
 from packages.telling import Told
@@ -23,6 +23,7 @@ def write(decided: Decided, at: datetime) -> None:
     _extend(decided.paid, at)
     _end(decided.ended, at)
     _put_off(decided.waiting)
+    _pause(decided.pausing, at)
     _dun(decided.lacking, at)
 
 
@@ -32,7 +33,7 @@ def _extend(paid: list[tuple[Row, EachTerm, int | None]], at: datetime) -> None:
     """
     if not paid:
         return
-    ends = [_next_end(row) for row, _price, _notice in paid]
+    ends = [_next_end(row, at) for row, _price, _notice in paid]
     charged = [
         (row, price, notice_id, ends_at)
         for (row, price, notice_id), ends_at in zip(paid, ends, strict=True)
@@ -44,9 +45,9 @@ def _extend(paid: list[tuple[Row, EachTerm, int | None]], at: datetime) -> None:
                 spending.Spend(
                     customer_id=row.customer_id,
                     amount=price.amount,
-                    reference=reference("renewal", row.id, row.paid_until, row.zone),
+                    reference=reference("renewal", row.id, row.starts_at(at), row.zone),
                     description=wording.term(
-                        row.name, starts_at=row.paid_until, ends_at=ends_at, zone=row.zone
+                        row.name, starts_at=row.starts_at(at), ends_at=ends_at, zone=row.zone
                     ),
                 )
                 for row, price, _notice, ends_at in charged
@@ -63,17 +64,19 @@ def _extend(paid: list[tuple[Row, EachTerm, int | None]], at: datetime) -> None:
             INSERT INTO packages_subscriptionperiod
                 (subscription_id, number, previous_number, starts_at, ends_at, price_version_id,
                  seats, is_trial, coupon_use_id, amount_minor, created_at)
-            SELECT s.id, s.period_number + 1, s.period_number, s.paid_until, u.ends_at,
-                u.price_version_id, u.seats, false, u.coupon_use_id, u.amount_minor, %s
+            SELECT s.id, s.period_number + 1,
+                CASE WHEN u.starts_at = s.paid_until THEN s.period_number END, u.starts_at,
+                u.ends_at, u.price_version_id, u.seats, false, u.coupon_use_id, u.amount_minor, %s
             FROM unnest(
-                %s::bigint[], %s::timestamptz[], %s::bigint[], %s::bigint[], %s::integer[],
-                %s::bigint[]
-            ) AS u (id, ends_at, amount_minor, price_version_id, seats, coupon_use_id)
+                %s::bigint[], %s::timestamptz[], %s::timestamptz[], %s::bigint[], %s::bigint[],
+                %s::integer[], %s::bigint[]
+            ) AS u (id, starts_at, ends_at, amount_minor, price_version_id, seats, coupon_use_id)
             INNER JOIN packages_subscription AS s ON s.id = u.id
             """,
             [
                 at,
                 [row.id for row, _price, _notice in paid],
+                [row.starts_at(at) for row, _price, _notice in paid],
                 ends,
                 [to_minor(price.amount) for _row, price, _notice in paid],
                 [row.price_version_id for row, _price, _notice in paid],
@@ -107,8 +110,8 @@ def _extend(paid: list[tuple[Row, EachTerm, int | None]], at: datetime) -> None:
                 [row.price_version_id for row, _price, _notice in paid],
                 [row.package_id for row, _price, _notice in paid],
                 [row.seats for row, _price, _notice in paid],
-                [row.anchor[0] for row, _price, _notice in paid],
-                [row.anchor[1] for row, _price, _notice in paid],
+                [row.anchor(at)[0] for row, _price, _notice in paid],
+                [row.anchor(at)[1] for row, _price, _notice in paid],
             ],
         )
         cursor.execute(
@@ -119,6 +122,7 @@ def _extend(paid: list[tuple[Row, EachTerm, int | None]], at: datetime) -> None:
     used = {row.coupon_use_id: price for row, price, _notice in paid if row.coupon_use_id}
     redemptions.term_begun([id for id, price in used.items() if price.has_coupon], at=at)
     redemptions.end([id for id, price in used.items() if not price.has_coupon], at=at)
+    _stop_pauses([row for row, _price, _notice in paid], at)
     _explain(charged, [entry.pk for entry in posted], at)
 
 
@@ -172,6 +176,33 @@ def _end(rows: list[Row], at: datetime) -> None:
                 " next_try_at = NULL, past_due_at = NULL WHERE id = ANY (%s)",
                 [at, [row.id for row in rows]],
             )
+        _stop_pauses(rows, at)
+
+
+def _pause(rows: list[Row], at: datetime) -> None:
+    """
+    Let pauses begin: nothing is charged, and the sweep looks again when they are over.
+    """
+    if rows:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "UPDATE packages_pause SET begun_at = %s"
+                " WHERE subscription_id = ANY (%s) AND begun_at IS NULL AND revoked_at IS NULL",
+                [at, [row.id for row in rows]],
+            )
+            cursor.execute(
+                "UPDATE packages_subscription AS s SET state = 'PAUSED', next_try_at = p.until,"
+                " failures = 0 FROM packages_pause AS p"
+                " WHERE s.id = ANY (%s) AND p.subscription_id = s.id"
+                " AND p.revoked_at IS NULL AND p.ended_at IS NULL",
+                [[row.id for row in rows]],
+            )
+
+
+def _stop_pauses(rows: list[Row], at: datetime) -> None:
+    ids = [row.id for row in rows if row.pause_until is not None]
+    if ids:
+        Pause.objects.filter(subscription__in=ids).stop(at)
 
 
 def _put_off(waiting: list[tuple[Row, datetime]]) -> None:
@@ -226,7 +257,7 @@ def _step_down(since: dict[int, datetime], standings: dict[int, dunning.Standing
     for state, reaches in ladder:
         ids = [id for id, one in standings.items() if reaches(one.state)]
         before = {
-            dunning.PAST_DUE: ["TRIAL", "ACTIVE", "PAST_DUE"],
+            dunning.PAST_DUE: ["TRIAL", "ACTIVE", "PAUSED", "PAST_DUE"],
             dunning.RESTRICTED: ["PAST_DUE", "RESTRICTED"],
             dunning.SUSPENDED: ["RESTRICTED", "SUSPENDED"],
         }[state]
@@ -248,8 +279,8 @@ def _step_down(since: dict[int, datetime], standings: dict[int, dunning.Standing
                 )
 
 
-def _next_end(row: Row) -> datetime:
-    anchor_on, anchor_number = row.anchor
+def _next_end(row: Row, at: datetime) -> datetime:
+    anchor_on, anchor_number = row.anchor(at)
     return _boundary(anchor_on, row.interval, row.next_number - anchor_number + 1, row.zone)
 
 

@@ -5,10 +5,10 @@ What others may ask about packages.
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from django.db.models import F
+from django.db.models import Exists, F, OuterRef, Q
 
 from accounts.models import Customer
-from packages.models import Package, PriceVersion, Subscription
+from packages.models import Package, PriceVersion, Subscription, SubscriptionChange
 
 
 @dataclass(slots=True)
@@ -54,19 +54,33 @@ def offer(customer: Customer, code: str, *, at: datetime) -> Offered | None:
     return next((one for one in offers(customer, at=at) if one.package.code == code), None)
 
 
-def held(customer: Customer, package: Package) -> Subscription | None:
+def held(
+    customer: Customer, package: Package, *, besides: Subscription | None = None
+) -> Subscription | None:
     """
-    Return the subscription a customer has of a package now.
+    Return the subscription a customer has of a package, or which becomes one when its term ends.
+
+    besides: a subscription that does not count, as it is to become that one itself.
     """
-    return Subscription.objects.live().filter(customer=customer, package=package).first()
+    becoming = SubscriptionChange.objects.scheduled().filter(
+        subscription=OuterRef("pk"), to_version__package=package
+    )
+    live = Subscription.objects.live().filter(customer=customer).exclude(pk=besides and besides.pk)
+    return live.filter(Q(package=package) | Exists(becoming)).order_by("pk").first()
 
 
-def held_packages(customer: Customer) -> set[int]:
+def held_packages(customer: Customer, *, besides: Subscription | None = None) -> set[int]:
     """
-    Return the ids of the packages a customer has now.
+    Return the ids of the packages a customer has, or will have when a term ends.
     """
-    live = Subscription.objects.live().filter(customer=customer)
-    return set(live.values_list("package_id", flat=True))
+    live = Subscription.objects.live().filter(customer=customer).exclude(pk=besides and besides.pk)
+    becoming = SubscriptionChange.objects.scheduled().filter(
+        subscription__in=live, to_version__isnull=False
+    )
+    return {
+        *live.values_list("package_id", flat=True),
+        *becoming.values_list("to_version__package_id", flat=True),
+    }
 
 
 def had(customer: Customer, package: Package) -> bool:

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from crm_billing import outbox
 from packages import mails, notices, tasks
 from packages.events import use_told
-from packages.models import Charge, PriceQuote
+from packages.models import Charge, PriceQuote, WaitingChange
 from wallet import onward
 from wallet.events import funds_arrived
 from wallet.models import JournalEntry, TopUp
@@ -73,7 +73,7 @@ def bought_with(topup: TopUp) -> Link | None:
     quotes = PriceQuote.objects.filter(topup=topup).order_by("pk")
     quote = quotes.select_related("price_version__package", "subscription").last()
     if quote is None:
-        return None
+        return _changed_with(topup)
     name = {"package": quote.price_version.package.called}
     if quote.subscription is not None:
         return Link(
@@ -85,6 +85,28 @@ def bought_with(topup: TopUp) -> Link | None:
         url=reverse("packages:quote", args=[quote.code]),
         label=_("Go on with %(package)s") % name,
         text=_("%(package)s begins by itself as soon as the money is here.") % name,
+    )
+
+
+def _changed_with(topup: TopUp) -> Link | None:
+    """
+    Lead from a top-up to the subscription that waits for it to change.
+    """
+    related = WaitingChange.objects.filter(topup=topup).select_related("subscription__package")
+    waiting = related.order_by("pk").last()
+    if waiting is None:
+        return None
+    name = {"package": waiting.subscription.package.called}
+    if waiting.change_id is not None:
+        said = _("%(package)s has been changed with it.") % name
+    elif waiting.closed_at is None:
+        said = _("%(package)s is changed by itself as soon as the money is here.") % name
+    else:
+        said = ""
+    return Link(
+        url=reverse("packages:subscription", args=[waiting.subscription.number]),
+        label=_("To %(package)s") % name,
+        text=said,
     )
 
 

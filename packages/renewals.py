@@ -33,7 +33,8 @@ class RenewalReport:
     What one sweep did with everything it looked at: the counts add up to it.
 
     ok: renewed. insufficient: the wallet did not have enough. waiting: announced too late, or the
-    customer is frozen. failed: an error. ended: not to be renewed, or unpaid to the last.
+    customer is frozen. failed: an error. ended: not to be renewed, or unpaid to the last. paused:
+    not renewed now, as the customer wished.
     """
 
     ok: int = 0
@@ -41,6 +42,7 @@ class RenewalReport:
     waiting: int = 0
     failed: int = 0
     ended: int = 0
+    paused: int = 0
 
     def add(self, other: "RenewalReport") -> None:
         for field in fields(self):
@@ -48,7 +50,7 @@ class RenewalReport:
 
     @property
     def looked_at(self) -> int:
-        return self.ok + self.insufficient + self.waiting + self.failed + self.ended
+        return sum(getattr(self, field.name) for field in fields(self))
 
 
 def sweep(*, at: datetime, rehearse: bool = False, run: RenewalRun | None = None) -> RenewalReport:
@@ -219,7 +221,7 @@ def _count_failure(subscription_id: int, at: datetime) -> None:
     if not subscription.is_live or subscription.next_try_at > at:
         return  # counted by another sweep
     subscription.failures += 1
-    subscription.next_try_at = at + due.PAUSE * subscription.failures
+    subscription.next_try_at = at + due.AGAIN * subscription.failures
     subscription.save(update_fields=["failures", "next_try_at"])
     if subscription.failures >= MOST_FAILURES:
         log.error("renewals.parked", subscription=subscription.number)
@@ -237,6 +239,7 @@ def _counted(decided: Decided) -> RenewalReport:
         ended=len(decided.ended),
         insufficient=len(decided.lacking),
         waiting=len(decided.waiting),
+        paused=len(decided.pausing),
     )
 
 

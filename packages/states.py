@@ -4,10 +4,11 @@ Which state may follow which. PostgreSQL holds the same pairs in its triggers; a
 
 _AFTER = {
     "TRIAL": "ACTIVE PAST_DUE ENDED",
-    "ACTIVE": "PAST_DUE ENDED",
+    "ACTIVE": "PAST_DUE PAUSED ENDED",
     "PAST_DUE": "ACTIVE RESTRICTED ENDED",
     "RESTRICTED": "ACTIVE SUSPENDED ENDED",
     "SUSPENDED": "ACTIVE ENDED",
+    "PAUSED": "ACTIVE PAST_DUE ENDED",
 }
 
 TRANSITIONS: dict[str, frozenset[tuple[str, str]]] = {

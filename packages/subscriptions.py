@@ -26,6 +26,7 @@ from packages import (
     wording,
 )
 from packages.catalogue import NotOnSale
+from packages.changes import Planned
 from packages.models import (
     Charge,
     Coupon,
@@ -34,6 +35,7 @@ from packages.models import (
     Subscription,
     SubscriptionChange,
     SubscriptionPeriod,
+    WaitingChange,
 )
 from wallet import numbers, spending
 
@@ -152,6 +154,7 @@ def cancel(*, subscription_id: int, at: datetime, by: User | None = None) -> Sub
         return subscription
     subscription.auto_renew = False
     subscription.cancelled_at, subscription.cancelled_by = at, by
+    subscription.pauses.stop(at)
     if subscription.paid_until <= at:
         _end(subscription, at)
     subscription.save()
@@ -218,26 +221,19 @@ def change(
     raises NothingChanges, NotNow: as `changes.plan`.
     raises ChangeStale: it was shown too long ago, or something has changed since.
     """
-    subscription = lock(subscription_id)
-    require_right(by, subscription.customer_id)
-    customers.require_active(subscription.customer)
-    require_live(subscription)
     shown_at = quoted_at or at
-    changing.require_fresh(subscription, shown_at, at)
-    version = changing.wanted(subscription, price_version, shown_at)
-    wanted_seats = subscription.seats if seats is None else seats
-    beginnings.require_seats(version.terms, wanted_seats)
-    planned = changes.plan(subscription, version=version, seats=wanted_seats, at=shown_at)
-    consent = consents.record(
-        customer=subscription.customer,
-        purpose=Consent.Purpose.CHANGE,
-        text=wording.change_agreement(planned, subscription),
-        version=version.terms_version,
-        at=at,
+    subscription, planned = plan_change(
+        subscription_id=subscription_id,
+        price_version=price_version,
+        seats=seats,
+        offered_at=shown_at,
+        at=shown_at,
         by=by,
-        circumstances=circumstances,
     )
+    changing.require_fresh(subscription, shown_at, at)
+    consent = changing.agree(subscription, planned, at, by, circumstances)
     made = changing.write_down(subscription, planned, consent, at, by)
+    changing.drop_waiting(subscription, WaitingChange.Reason.REPLACED, at)
     if planned.at_once:
         changing.apply(subscription, planned, made, at, by)
     log.info(
@@ -248,6 +244,31 @@ def change(
         by=by and by.pk,
     )
     return made
+
+
+def plan_change(
+    *,
+    subscription_id: int,
+    price_version: PriceVersion | None,
+    seats: int | None,
+    offered_at: datetime,
+    at: datetime,
+    by: User | None,
+) -> tuple[Subscription, Planned]:
+    """
+    Lock a subscription and plan a change of it that `by` may make. Nothing is written.
+
+    offered_at: when the price was offered.
+    raises: as `change`, but for ChangeStale.
+    """
+    subscription = lock(subscription_id)
+    require_right(by, subscription.customer_id)
+    customers.require_active(subscription.customer)
+    require_live(subscription)
+    version = changing.wanted(subscription, price_version, offered_at)
+    wanted_seats = subscription.seats if seats is None else seats
+    beginnings.require_seats(version.terms, wanted_seats)
+    return subscription, changes.plan(subscription, version=version, seats=wanted_seats, at=at)
 
 
 @money_transaction
@@ -385,18 +406,19 @@ def _end(subscription: Subscription, at: datetime) -> None:
 
 
 def require_live(subscription: Subscription) -> None:
-    """
-    raises SubscriptionEnded: it is over.
-    """
     if not subscription.is_live:
         raise SubscriptionEnded(_("This subscription has ended."), number=subscription.number)
 
 
+def may_spend(user: User, customer_id: int) -> bool:
+    return role_in(user, customer_id) in (Member.Role.OWNER, Member.Role.FINANCE)
+
+
 def require_right(by: User | None, customer_id: int) -> None:
     """
-    raises NotAllowed: somebody who may not spend for the customer.
+    Let owners and finance people of a customer pass, and the house itself (None).
+
+    raises NotAllowed: anybody else.
     """
-    if by is None:
-        return
-    if role_in(by, customer_id) not in (Member.Role.OWNER, Member.Role.FINANCE):
+    if by is not None and not may_spend(by, customer_id):
         raise NotAllowed(_("Only owners and finance people may do this. Ask one of them."))

@@ -7,7 +7,7 @@ from django.db import InterfaceError, InternalError, OperationalError
 from django.utils import timezone
 
 from accounts.models import User
-from packages import billing, checkout, notices, quotas, renewals, sentinel
+from packages import billing, checkout, notices, quotas, renewals, sentinel, waiting
 
 LOST_CONNECTION = (OperationalError, InterfaceError, InternalError)
 
@@ -15,6 +15,7 @@ LOST_CONNECTION = (OperationalError, InterfaceError, InternalError)
 @shared_task(autoretry_for=LOST_CONNECTION, retry_backoff=True, max_retries=5)
 def continue_checkouts(*, customer_id: int | None = None) -> None:
     checkout.go_on(at=timezone.now(), customer_id=customer_id)
+    waiting.go_on(at=timezone.now(), customer_id=customer_id)
 
 
 @shared_task(autoretry_for=LOST_CONNECTION, retry_backoff=True, max_retries=5)

@@ -64,7 +64,10 @@ def said(told: Told) -> tuple[str, str]:
     match told.kind:
         case Notice.Kind.RENEWAL:
             subject = _("%(package)s renews on %(day)s for %(amount)s") % facts
+            if one.is_paused:
+                subject = _("%(package)s goes on on %(day)s for %(amount)s") % facts
             parts = [
+                *([_("Its pause ends on %(day)s.") % facts] if one.is_paused else []),
                 _("On %(day)s we take %(amount)s from your wallet for a new term of %(package)s.")
                 % facts,
                 _("Your balance lacks %(lacking)s for it. Top up before then: %(top_up)s") % facts

@@ -4,7 +4,7 @@ whoever changes what it says gives `drafting.TERMS_VERSION` a new name.
 """
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 
 from django.utils.formats import date_format
@@ -309,6 +309,13 @@ def shown_day(at: datetime, zone: str) -> str:
     Write the date of a moment in a zone, as the reader's language writes dates.
     """
     return date_format(day_in(at, zone), "DATE_FORMAT")
+
+
+def plain_day(day: date) -> str:
+    """
+    Write a date as the reader's language writes dates.
+    """
+    return date_format(day, "DATE_FORMAT")
 
 
 def last_day(ends_at: datetime, zone: str) -> str:

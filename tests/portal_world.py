@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from accounts import api_keys, members, roles
 from accounts.models import ApiKey, Customer, Invitation, Member
-from packages import catalogue, checkout, subscriptions
+from packages import catalogue, checkout, pausing, renewals, subscriptions
 from packages.models import PriceQuote, PriceVersion, Subscription
 from reports.models import ReceiptDocument
 from tests.admin.world import keep_pdf
@@ -59,6 +59,7 @@ class World:
     waiting: TopUp
     entry: JournalEntry
     subscription: Subscription
+    paused: Subscription
     quote: PriceQuote
     open_hold: Hold
     other_hold: Hold
@@ -114,6 +115,10 @@ class World:
             "packages:overage": [self.subscription.number, "api_calls"],
             "packages:pack": [self.subscription.number, "api_calls"],
             "api:entitlement": ["api_calls"],
+            "packages:revoke-waiting": [self.subscription.number],
+            "packages:pause": [self.subscription.number],
+            "packages:revoke-pause": [self.subscription.number],
+            "packages:resume": [self.paused.number],
             "packages:revoke-change": [
                 self.subscription.number,
                 self.subscription.changes.get().pk,
@@ -260,6 +265,7 @@ def make(gateway: Instrument) -> World:
         waiting=submitted(customer, "40.00"),
         entry=entry,
         subscription=subscribed(customer, now),
+        paused=paused(customer, now),
         quote=quoted(customer, now),
         open_hold=hold(customer, "one", now),
         other_hold=hold(customer, "other", now),
@@ -310,6 +316,19 @@ def subscribed(customer: Customer, now: Any) -> Subscription:
     )
     subscriptions.change(subscription_id=held.pk, seats=2, at=now, by=owner)
     return held
+
+
+def paused(customer: Customer, now: Any) -> Subscription:
+    """
+    Let the customer have something free that rests.
+    """
+    begun = now - timedelta(days=45)
+    package = shelf.published(shelf.terms(shelf.basic("0.00")), code="resting", at=begun)
+    price = PriceVersion.objects.whole().get(package=package)
+    one = subscriptions.subscribe(customer=customer, price_version=price, auto_renew=True, at=begun)
+    pausing.pause(subscription_id=one.pk, until=pausing.last_day(one), at=begun)
+    renewals.renew(subscription_id=one.pk, at=now)
+    return one
 
 
 def quoted(customer: Customer, now: Any) -> PriceQuote:

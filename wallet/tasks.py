@@ -6,7 +6,7 @@ from celery import shared_task
 from django.db import InterfaceError, InternalError, OperationalError
 from django.utils import timezone
 
-from wallet import freezes, holds, lots, payments, seal, topups
+from wallet import expiring, freezes, holds, lots, payments, seal, topups
 
 LOST_CONNECTION = (OperationalError, InterfaceError, InternalError)
 
@@ -19,6 +19,11 @@ def release_expired_holds() -> None:
 @shared_task(autoretry_for=LOST_CONNECTION, retry_backoff=True, max_retries=5)
 def expire_lots() -> None:
     lots.expire(at=timezone.now())
+
+
+@shared_task(autoretry_for=LOST_CONNECTION, retry_backoff=True, max_retries=5)
+def remind_of_expiry() -> None:
+    expiring.prepare(at=timezone.now())
 
 
 @shared_task(autoretry_for=LOST_CONNECTION, retry_backoff=True, max_retries=5)

@@ -4,23 +4,34 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('accounts', '0006_usage_scopes'),
+        ("accounts", "0006_usage_scopes"),
     ]
 
     operations = [
         migrations.RemoveConstraint(
-            model_name='consent',
-            name='accounts_consent_purpose_is_known',
+            model_name="consent",
+            name="accounts_consent_purpose_is_known",
         ),
         migrations.AlterField(
-            model_name='consent',
-            name='purpose',
-            field=models.CharField(choices=[('SUBSCRIBE', 'Subscription'), ('AUTO_RENEW', 'Automatic renewal'), ('CHANGE', 'Change of a subscription'), ('USE', 'Use beyond what is included')], max_length=20, verbose_name='purpose'),
+            model_name="consent",
+            name="purpose",
+            field=models.CharField(
+                choices=[
+                    ("SUBSCRIBE", "Subscription"),
+                    ("AUTO_RENEW", "Automatic renewal"),
+                    ("CHANGE", "Change of a subscription"),
+                    ("USE", "Use beyond what is included"),
+                ],
+                max_length=20,
+                verbose_name="purpose",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='consent',
-            constraint=models.CheckConstraint(condition=models.Q(('purpose__in', ['SUBSCRIBE', 'AUTO_RENEW', 'CHANGE', 'USE'])), name='accounts_consent_purpose_is_known'),
+            model_name="consent",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("purpose__in", ["SUBSCRIBE", "AUTO_RENEW", "CHANGE", "USE"])),
+                name="accounts_consent_purpose_is_known",
+            ),
         ),
     ]

@@ -73,6 +73,7 @@ class RenewalRunAdmin(ReadOnlyAdmin):
         "waiting",
         "failed",
         "ended",
+        "paused",
         "took",
         "who",
     ]
@@ -133,6 +134,7 @@ class RenewalRunAdmin(ReadOnlyAdmin):
                     (_("Waiting for notice or for a frozen customer"), str(run.waiting)),
                     (_("Failed"), str(run.failed)),
                     (_("Ended"), str(run.ended)),
+                    (_("Paused"), str(run.paused)),
                 ],
             ),
             clockwork(),

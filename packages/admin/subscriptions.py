@@ -27,6 +27,7 @@ from packages import quotes, subscriptions, wording
 from packages.admin.charges import charges_table
 from packages.admin.coupons import uses_of, uses_table
 from packages.admin.parked import TRY_AGAIN, ParkedFilter
+from packages.admin.standing import standing
 from packages.models import Charge, PriceQuote, Subscription
 from packages.subscriptions import CANCEL
 
@@ -194,6 +195,7 @@ class SubscriptionAdmin(ReadOnlyAdmin):
                     (_("Anchor"), _("%(day)s, period %(number)s") % _anchor(one)),
                 ],
             ),
+            *standing(whole, at=timezone.now()),
             _periods(one),
             uses_table(_("Coupons"), uses_of(subscription=one)),
             charges_table(

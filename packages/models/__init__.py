@@ -7,11 +7,13 @@ from packages.models.disputes import Dispute
 from packages.models.limits import Overage, SpendingCap
 from packages.models.notices import Notice, RenewalRun
 from packages.models.packs import ExtraPack
+from packages.models.pauses import Pause
 from packages.models.prices import PriceComponent, PriceVersion, TopUpOffer
 from packages.models.quotes import PriceQuote
 from packages.models.scans import ChargeScan
 from packages.models.subscriptions import Subscription, SubscriptionPeriod
 from packages.models.usage import Meter, UsageEvent, UsageHour
+from packages.models.waiting import WaitingChange
 
 __all__ = [
     "Charge",
@@ -24,6 +26,7 @@ __all__ = [
     "Notice",
     "Overage",
     "Package",
+    "Pause",
     "PriceComponent",
     "PriceQuote",
     "PriceVersion",
@@ -37,4 +40,5 @@ __all__ = [
     "UsageEvent",
     "UsageHour",
     "UsageShare",
+    "WaitingChange",
 ]

@@ -119,6 +119,7 @@ class RenewalRun(models.Model):
     waiting = models.IntegerField(_("waiting for notice"), default=0)
     failed = models.IntegerField(_("failed"), default=0)
     ended = models.IntegerField(_("ended"), default=0)
+    paused = models.IntegerField(_("paused"), default=0)
 
     class Meta:
         verbose_name = _("renewal run")
@@ -129,7 +130,12 @@ class RenewalRun(models.Model):
             models.CheckConstraint(
                 name="packages_run_counts_not_negative",
                 condition=Q(
-                    ok__gte=0, insufficient__gte=0, waiting__gte=0, failed__gte=0, ended__gte=0
+                    ok__gte=0,
+                    insufficient__gte=0,
+                    waiting__gte=0,
+                    failed__gte=0,
+                    ended__gte=0,
+                    paused__gte=0,
                 ),
             )
         ]
@@ -139,4 +145,4 @@ class RenewalRun(models.Model):
 
     @property
     def looked_at(self) -> int:
-        return self.ok + self.insufficient + self.waiting + self.failed + self.ended
+        return sum((self.ok, self.insufficient, self.waiting, self.failed, self.ended, self.paused))

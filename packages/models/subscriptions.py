@@ -56,6 +56,7 @@ class Subscription(models.Model):
         PAST_DUE = "PAST_DUE", _("Past due")
         RESTRICTED = "RESTRICTED", _("Restricted")
         SUSPENDED = "SUSPENDED", _("Suspended")
+        PAUSED = "PAUSED", _("Paused")
         ENDED = "ENDED", _("Ended")
 
     number = models.CharField(_("number"), max_length=32, unique=True, editable=False)
@@ -168,8 +169,20 @@ class Subscription(models.Model):
             models.CheckConstraint(
                 name="packages_subscription_state_is_known",
                 condition=Q(
-                    state__in=["TRIAL", "ACTIVE", "PAST_DUE", "RESTRICTED", "SUSPENDED", "ENDED"]
+                    state__in=[
+                        "TRIAL",
+                        "ACTIVE",
+                        "PAST_DUE",
+                        "RESTRICTED",
+                        "SUSPENDED",
+                        "PAUSED",
+                        "ENDED",
+                    ]
                 ),
+            ),
+            models.CheckConstraint(
+                name="packages_subscription_paused_goes_on_by_itself",
+                condition=~Q(state="PAUSED") | Q(auto_renew=True),
             ),
         ]
         indexes = [
@@ -187,6 +200,10 @@ class Subscription(models.Model):
     @property
     def is_live(self) -> bool:
         return self.state != self.State.ENDED
+
+    @property
+    def is_paused(self) -> bool:
+        return self.state == self.State.PAUSED
 
     @property
     def is_past_due(self) -> bool:

@@ -5,28 +5,32 @@ Changing a subscription: what it would do is shown first, and exactly that is do
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.core import signing
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.http import PortalRequest, may_top_up
 from crm_billing.errors import DomainError
-from crm_billing.templatetags.ui import money as shown
-from packages import advisor, changes, explain, queries, subscriptions, wording
+from crm_billing.money import from_minor
+from packages import advisor, changes, explain, queries, subscriptions, waiting, wording
 from packages.changes import Planned
 from packages.forms import ChangeForm
 from packages.models import Package, PriceVersion, Subscription, SubscriptionChange
 from packages.terms import SEAT
 from packages.views.advice import sentence
 from packages.views.agreeing import circumstances, clauses
+from packages.views.paying import paying as paying_for
 from packages.views.subscriptions import line_of, one_or_404
 from wallet.ledger import InsufficientFunds
 from wallet.queries import balance
+from wallet.views.topups import go_and_pay
 
 SALT = "packages.change"
 CONTROL = "portal:change"
@@ -114,6 +118,8 @@ def _make(request: PortalRequest, subscription: Subscription) -> HttpResponse:
     if seen["subscription"] != subscription.pk:
         messages.warning(request, _("Please look at what it costs once more."))
         return here
+    if "top_up" in request.POST:
+        return _top_up(request, subscription, seen)
     try:
         made = subscriptions.change(
             subscription_id=subscription.pk,
@@ -143,13 +149,62 @@ def _make(request: PortalRequest, subscription: Subscription) -> HttpResponse:
     return redirect("packages:subscription", subscription.number)
 
 
+def _top_up(
+    request: PortalRequest, subscription: Subscription, seen: dict[str, Any]
+) -> HttpResponse:
+    """
+    Agree to what was shown and go to pay what is missing for it.
+    """
+    at = timezone.now()
+    wish = urlencode({"price": seen["version"], "seats": seen["seats"]})
+    here = redirect(f"{reverse('packages:change', args=[subscription.number])}?{wish}#preview")
+    form = paying_for(
+        subscription.customer, from_minor(0, subscription.currency), at=at, sent=request.POST
+    ).form
+    if form is None or not form.is_valid():
+        messages.warning(request, _("Choose how to pay."))
+        return here
+    try:
+        topup = waiting.top_up_first(
+            subscription_id=subscription.pk,
+            price_version=PriceVersion.objects.get(pk=seen["version"]),
+            seats=seen["seats"],
+            gateway=form.cleaned_data["gateway"],
+            request_key=form.cleaned_data["request_key"],
+            quoted_at=datetime.fromisoformat(seen["at"]),
+            at=at,
+            by=request.user,
+            circumstances=circumstances(request, CONTROL),
+        )
+    except DomainError as refusal:
+        messages.warning(request, str(refusal))
+        return here
+    return go_and_pay(request, topup)
+
+
+@may_top_up
+@require_POST
+def revoke_waiting(request: PortalRequest, number: str) -> HttpResponse:
+    """
+    Take a change back that waits for money.
+    """
+    subscription = one_or_404(request, number)
+    try:
+        waiting.revoke(subscription_id=subscription.pk, at=timezone.now(), by=request.user)
+    except DomainError as refusal:
+        messages.warning(request, str(refusal))
+    else:
+        messages.success(request, _("Taken back. All stays as it is."))
+    return redirect("packages:subscription", number)
+
+
 def _offered(subscription: Subscription, at: datetime) -> list[PriceVersion]:
     """
     Return the prices one may change to, the present one first; never a package held already.
     """
     customer = subscription.customer
     present = PriceVersion.objects.whole().get(pk=subscription.price_version_id)
-    others = queries.held_packages(customer) - {subscription.package_id}
+    others = queries.held_packages(customer, besides=subscription)
     return [present] + [
         version
         for offered in queries.offers(customer, at=at)
@@ -177,7 +232,9 @@ def _preview(subscription: Subscription, planned: Planned, at: datetime) -> dict
         "each": wording.per_term(planned.each_term, planned.version.interval),
         "available": free,
         "after": free - planned.due,
-        "missing": shown(planned.due - free) if planned.due > free else "",
+        "paying": paying_for(subscription.customer, planned.due, at=at)
+        if planned.due > free
+        else None,
         "clauses": clauses(wording.change_agreement(planned, subscription)),
         "seen": signing.dumps(
             {

@@ -18,7 +18,7 @@ from django_htmx.http import HttpResponseClientRedirect, HttpResponseClientRefre
 from djmoney.money import Money
 
 from accounts.http import PortalRequest, customer_required, may_top_up
-from crm_billing import money
+from accounts.models import User
 from crm_billing.errors import DomainError
 from packages import beginnings, checkout, coupon_words, queries, wording
 from packages.beginnings import AlreadySubscribed
@@ -26,9 +26,9 @@ from packages.forms import AgreementForm, CouponForm, OrderForm
 from packages.models import Package, PriceQuote, Subscription
 from packages.redemptions import CouponRefused
 from packages.views.agreeing import circumstances, clauses
+from packages.views.paying import Paying
+from packages.views.paying import paying as paying_for
 from packages.views.showcase import lines, offered_or_404
-from wallet import topups
-from wallet.forms import TopUpForm
 from wallet.ledger import InsufficientFunds
 from wallet.queries import balance
 from wallet.views.topups import go_and_pay
@@ -42,8 +42,8 @@ PAUSES = (2, 2, 2, 3, 3, 5, 5, 8, 8, 15, 15, 30)
 class Look:
     """
     A quote as it stands now. state: OPEN, WAITING for its top-up, COMING since that is paid,
-    HELD (the package is there by other ways) or OLD. coupon_refusal: why its coupon cannot be used
-    any more; it is not bought then.
+    HELD (the package is there by other ways) or OLD. stopped_for: who agreed and may not spend now.
+    coupon_refusal: why its coupon cannot be used any more; it is not bought then.
     """
 
     quote: PriceQuote
@@ -52,6 +52,7 @@ class Look:
     missing: Money
     held: Subscription | None
     at: datetime
+    stopped_for: User | None
     coupon_refusal: str = ""
 
     @property
@@ -61,11 +62,21 @@ class Look:
             return "HELD"
         if not self.holds:
             return "OLD"
-        if topup is not None and topup.is_open and topup.expires_at > self.at and self.missing:
+        if (
+            self.stopped_for is None
+            and topup is not None
+            and topup.is_open
+            and (topup.expires_at > self.at and self.missing)
+        ):
             return "WAITING"
-        if topup is not None and topup.paid_at and not self.missing and not self.coupon_refusal:
+        goes_on = self.stopped_for is None and not self.coupon_refusal
+        if goes_on and topup is not None and topup.paid_at and not self.missing:
             return "COMING"
         return "OPEN"
+
+    @property
+    def already(self) -> str:
+        return beginnings.already(self.held, self.package) if self.held else ""
 
     @property
     def holds(self) -> bool:
@@ -253,14 +264,14 @@ def _without_coupon(
 
 def _top_up(request: PortalRequest, quote: PriceQuote, form: AgreementForm) -> HttpResponse:
     at = timezone.now()
-    paying = _paying(quote, at, request.POST)
-    if paying is not None and paying.is_valid():
+    paying = paying_for(quote.customer, quote.due, at=at, sent=request.POST)
+    if paying.form is not None and paying.form.is_valid():
         try:
             topup = checkout.top_up_first(
                 quote_id=quote.pk,
                 auto_renew=form.cleaned_data["auto_renew"],
-                gateway=paying.cleaned_data["gateway"],
-                request_key=paying.cleaned_data["request_key"],
+                gateway=paying.form.cleaned_data["gateway"],
+                request_key=paying.form.cleaned_data["request_key"],
                 at=at,
                 by=request.user,
                 circumstances=circumstances(request, CONTROL),
@@ -276,7 +287,7 @@ def quote_page(
     request: PortalRequest,
     quote: PriceQuote,
     form: AgreementForm | None = None,
-    paying: TopUpForm | None = None,
+    paying: Paying | None = None,
     coupon_form: CouponForm | None = None,
 ) -> HttpResponse:
     """
@@ -295,29 +306,10 @@ def quote_page(
         **_poll(look, 0),
     }
     if look.missing and look.state == "OPEN" and not look.coupon_refusal:
-        try:
-            context["top_up_amount"] = checkout.top_up_amount(quote, at=at)
-            context["paying"] = paying or _paying(quote, at)
-        except topups.WrongCurrency as refusal:
-            context["no_top_up"] = str(refusal)
-    wrong = form.errors or coupon_form.errors or (paying is not None and paying.errors)
-    status = 422 if wrong else 200
+        context["paying"] = paying or paying_for(quote.customer, quote.due, at=at)
+    refused = paying is not None and paying.form is not None and paying.form.errors
+    status = 422 if form.errors or coupon_form.errors or refused else 200
     return render(request, "packages/quote.html", context, status=status)
-
-
-def _paying(quote: PriceQuote, at: datetime, sent=None) -> TopUpForm | None:
-    """
-    Return the form that asks how to pay; the amount is what is missing, whatever was sent.
-    """
-    try:
-        limits = topups.limits(quote.customer, at=at)
-    except topups.WrongCurrency:
-        return None
-    if sent is None:
-        return TopUpForm(limits=limits)
-    data = {name: sent.get(name, "") for name in ("gateway", "request_key")}
-    amount = money.plain(checkout.top_up_amount(quote, at=at))
-    return TopUpForm(data | {"amount": amount}, limits=limits)
 
 
 def _look(quote: PriceQuote, at: datetime) -> Look:
@@ -328,6 +320,7 @@ def _look(quote: PriceQuote, at: datetime) -> Look:
         missing=checkout.missing(quote),
         held=queries.held(quote.customer, quote.price_version.package),
         at=at,
+        stopped_for=checkout.stopped_for(quote),
         coupon_refusal="" if quote.subscription_id else checkout.coupon_refusal(quote),
     )
 
@@ -346,7 +339,7 @@ def visible_quote(request: PortalRequest, code: str) -> PriceQuote:
     """
     mine = PriceQuote.objects.visible_to(request.user).filter(customer=request.customer)
     related = mine.select_related(
-        "customer", "price_version__package", "subscription", "topup", "coupon"
+        "customer", "price_version__package", "subscription", "topup", "coupon", "consent__given_by"
     )
     return get_object_or_404(related, code=code)
 

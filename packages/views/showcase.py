@@ -16,7 +16,7 @@ from django.views.decorators.http import require_safe
 from djmoney.money import Money
 
 from accounts.http import PortalRequest, customer_required
-from packages import queries, quotes, wording
+from packages import beginnings, queries, quotes, wording
 from packages.forms import CalculatorForm
 from packages.models import Package
 from packages.queries import Offered
@@ -183,7 +183,7 @@ def _obstacle(request: PortalRequest, package: Package) -> Obstacle | None:
     held = queries.held(request.customer, package)
     if held is not None:
         return Obstacle(
-            _("You have this package already."),
+            beginnings.already(held, package),
             reverse("packages:subscription", args=[held.number]),
             _("Show the subscription"),
         )

@@ -4,13 +4,16 @@ What a customer has: all of it, one of it, and the two switches, to cancel and t
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.core.paginator import Paginator
-from django.db.models import Q
+from django.db.models import Prefetch, Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
@@ -19,16 +22,19 @@ from djmoney.money import Money
 from accounts.http import PortalRequest, customer_required, may_top_up
 from accounts.models import Consent
 from crm_billing.errors import DomainError
+from crm_billing.money import from_minor
 from crm_billing.templatetags.ui import money as shown
-from packages import coupon_words, quotes, redemptions, subscriptions, wording
+from packages import coupon_words, quotes, redemptions, subscriptions, unpaid, wording
 from packages.forms import CouponForm
 from packages.models import (
     Charge,
     CouponUse,
+    Pause,
     PriceVersion,
     Subscription,
     SubscriptionChange,
     SubscriptionPeriod,
+    WaitingChange,
 )
 from packages.prices import Prices
 from packages.terms import SEAT
@@ -36,6 +42,7 @@ from packages.views.agreeing import circumstances, clauses
 
 PAGE = 20
 PERIODS = 24
+NEWS = timedelta(days=7)  # how long it is shown that a change was not made
 CONTROL = "portal:subscription"
 States = Subscription.State
 UNPAID = (States.PAST_DUE, States.RESTRICTED, States.SUSPENDED)
@@ -53,6 +60,7 @@ class Line:
     subscription: Subscription
     quote: quotes.Quote
     coming: Money
+    pause: Pause | None
 
     @property
     def price(self) -> str:
@@ -74,6 +82,17 @@ class Line:
         return wording.last_day(self.subscription.paid_until, self.subscription.zone)
 
     @property
+    def pause_until(self) -> str:
+        return wording.shown_day(self.pause.until, self.subscription.zone) if self.pause else ""
+
+    @property
+    def changes_on(self) -> str:
+        """
+        Return the day on which what is scheduled holds: of the next term.
+        """
+        return self.pause_until or self.next_day
+
+    @property
     def is_unpaid(self) -> bool:
         return self.subscription.state in UNPAID
 
@@ -87,8 +106,14 @@ class Line:
         if one.ended_at is not None:
             told["day"] = wording.shown_day(one.ended_at, one.zone)
             return _("Ended on %(day)s") % told
-        if self.is_unpaid:
+        if self.is_unpaid and one.past_due_at is not None:
+            told["day"] = wording.shown_day(one.past_due_at, one.zone)
             return _("Since %(day)s not paid: %(amount)s") % told
+        if self.pause is not None:
+            told["until"] = self.pause_until
+            if one.is_paused:
+                return _("Paused. It goes on on %(until)s for %(amount)s") % told
+            return _("Paused from %(day)s until %(until)s") % told
         if one.auto_renew:
             return _("Renews on %(day)s for %(amount)s") % told
         if one.state == States.TRIAL:
@@ -143,7 +168,9 @@ def subscription_page(
         "rows": _rows(line),
         "periods": [_period(one, line, by_period.get(one.number, [])) for one in periods],
         "consents": [(one, clauses(one.text)) for one in _consents(subscription)],
-        "scheduled": [_scheduled(one) for one in subscription.changes.scheduled()],
+        "scheduled": [_scheduled(one, subscription) for one in subscription.changes.scheduled()],
+        "waiting": _waiting(subscription, timezone.now()),
+        "unpaid": unpaid.tell(subscription, at=timezone.now()),
         "coupon": use and _coupon(use),
         "coupon_form": coupon_form or CouponForm(),
     }
@@ -208,7 +235,9 @@ def renew(request: PortalRequest, number: str) -> HttpResponse:
 
 
 def _mine(request: PortalRequest):
-    return Subscription.objects.visible_to(request.user).filter(customer=request.customer)
+    mine = Subscription.objects.visible_to(request.user).filter(customer=request.customer)
+    pauses = Prefetch("pauses", Pause.objects.open(), to_attr="open_pauses")
+    return mine.prefetch_related(pauses)
 
 
 def one_or_404(request: PortalRequest, number: str) -> Subscription:
@@ -226,7 +255,7 @@ def line_of(subscription: Subscription) -> Line:
 
 def lines_of(found: Sequence[Subscription]) -> list[Line]:
     """
-    Return subscriptions read with `whole()` as they are shown.
+    Return subscriptions read by `one_or_404` or `_mine` as they are shown.
     """
     coming = Prices(one.price_version for one in found).next_terms(found)
     return [
@@ -234,6 +263,7 @@ def lines_of(found: Sequence[Subscription]) -> list[Line]:
             subscription=one,
             quote=quotes.price(one.price_version.terms, seats=one.seats),
             coming=coming[one.pk].amount,
+            pause=next(iter(one.open_pauses), None),  # type: ignore[attr-defined]
         )
         for one in found
     ]
@@ -273,7 +303,7 @@ def _period(one: SubscriptionPeriod, line: Line, charged: list[Charge]) -> dict[
         "last_day": wording.last_day(one.ends_at, zone),
         "is_trial": one.is_trial,
         "seats": one.seats if line.seats is not None else "",
-        "amount": one.amount,
+        "amount": from_minor(one.amount_minor, line.subscription.currency),
         "charges": charged,
     }
 
@@ -289,18 +319,68 @@ def _coupon(use: CouponUse) -> dict[str, str]:
     }
 
 
-def _scheduled(change: SubscriptionChange) -> dict[str, Any]:
+@dataclass(slots=True)
+class Waiting:
+    """
+    A change that waits for money, or why it was not made. text: what it is. lapsed: why not.
+    """
+
+    one: WaitingChange
+    text: str
+    lapsed: str
+
+    @property
+    def again(self) -> str:
+        """
+        Return where the same change is shown once more.
+        """
+        wish = urlencode({"price": self.one.to_version_id, "seats": self.one.to_seats})
+        return f"{reverse('packages:change', args=[self.one.subscription.number])}?{wish}"
+
+
+def _waiting(subscription: Subscription, at: datetime) -> Waiting | None:
+    """
+    Return the change that waits for money, or the last one while it is news that it was not made.
+    """
+    shown = subscription.waiting_changes.filter(change=None).exclude(
+        closed_because__in=[WaitingChange.Reason.REVOKED, WaitingChange.Reason.REPLACED]
+    )
+    one = shown.select_related("topup", "to_version").order_by("-pk").first()
+    if one is None or (one.closed_at is not None and one.closed_at < at - NEWS):
+        return None
+    if subscription.changes.filter(made_at__gt=one.agreed_at).exists():
+        return None
+    lapsed = one.get_closed_because_display() if one.closed_at else ""
+    if not lapsed and one.expires_at <= at:
+        lapsed = str(WaitingChange.Reason.EXPIRED.label)
+    return Waiting(
+        one=one,
+        text=_becomes(subscription, one.to_version_id, one.to_seats),
+        lapsed=lapsed,
+    )
+
+
+def _becomes(subscription: Subscription, version_id: int | None, seats: int | None) -> str:
+    """
+    Say in words what a subscription is to become.
+    """
+    parts = []
+    version = subscription.price_version
+    if version_id is not None and version_id != version.pk:
+        version = PriceVersion.objects.whole().get(pk=version_id)
+        price = wording.per_term(version.terms.fixed, version.interval)
+        parts.append(f"{version.package.called}, {price}")
+    if seats is not None and version.terms.of_kind(SEAT):
+        parts.append(f"{_('Seats')}: {wording.number(seats)}")
+    return " · ".join(parts)
+
+
+def _scheduled(change: SubscriptionChange, subscription: Subscription) -> dict[str, Any]:
     """
     Return what is to happen when the term ends, in words.
     """
-    parts = []
-    if change.to_version is not None:
-        version = PriceVersion.objects.whole().get(pk=change.to_version_id)
-        price = wording.per_term(version.terms.fixed, version.interval)
-        parts.append(f"{version.package.called}, {price}")
-    if change.to_seats is not None:
-        parts.append(f"{_('Seats')}: {wording.number(change.to_seats)}")
-    return {"pk": change.pk, "text": " · ".join(parts)}
+    text = _becomes(subscription, change.to_version_id, change.to_seats)
+    return {"pk": change.pk, "text": text}
 
 
 def _consents(subscription: Subscription) -> list[Consent]:
@@ -309,7 +389,9 @@ def _consents(subscription: Subscription) -> list[Consent]:
     """
     known = Charge.objects.filter(subscription=subscription).values("consent")
     changed = subscription.changes.values("consent")
-    agreed = Q(pk__in=known) | Q(pk__in=changed) | Q(pk=subscription.consent_id)
+    paused = subscription.pauses.values("consent")
+    agreed = Q(pk__in=known) | Q(pk__in=changed) | Q(pk__in=paused)
+    agreed |= Q(pk=subscription.consent_id)
     quote = getattr(subscription, "quote", None)
     if quote is not None:
         agreed |= Q(pk=quote.consent_id)

@@ -136,6 +136,8 @@ TABLE = {
     "packages_renewalrun_change":              "page  page  page  page  no",
     "packages_renewalrun_start":               "no    no    no    ask   no",
     "packages_renewalrun_rehearse":            "no    no    no    ask   no",
+    "wallet_expiryletter_changelist":          "list  list  list  list  no",
+    "wallet_expiryletter_change":              "page  page  page  page  no",
     "packages_notice_changelist":              "list  list  list  list  no",
     "packages_notice_change":                  "page  page  page  page  no",
     "packages_charge_changelist":              "list  list  list  list  no",

@@ -4,11 +4,13 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
+from packages import pausing, subscriptions
 from packages.models import Charge, PriceQuote, Subscription
 from tests.admin import world
 from tests.admin.world import signed_in
 from tests.factories import funded_customer
 from tests.packages.buying import bought, on_sale
+from tests.packages.renewing import DAY, announced, swept
 from tests.packages.shelf import basic, seats, terms
 
 pytestmark = pytest.mark.django_db
@@ -101,3 +103,25 @@ class TestQuotesAndConsents:
         told = shown(english, page_of(quote.consent))
         assert quote.consent.text_sha256 in told
         assert quote.consent.text.splitlines()[0] in told
+
+
+class TestStanding:
+    def test_tells_every_step_of_what_is_unpaid(self, english):
+        customer = funded_customer("99.00", name="Late Ltd")
+        one = announced(bought(customer, on_sale(code="late")))
+        swept(one.paid_until)
+        swept(one.paid_until + 7 * DAY)
+        page = shown(english, page_of(one))
+        assert "What has happened, and what comes" in page and "Missing in the wallet now" in page
+        assert "From now on you can read, but change nothing." in page
+        assert "It ends. Your data are kept until" in page
+
+    def test_tells_pauses_and_changes(self, english, subscription):
+        at = timezone.now()
+        subscriptions.change(subscription_id=subscription.pk, seats=2, at=at)
+        day = pausing.choices(subscription)[0]
+        pausing.pause(subscription_id=subscription.pk, until=day, at=at)
+        page = shown(english, page_of(subscription))
+        assert "Pauses" in page and "Changes" in page and page.count("Scheduled") >= 2
+        pausing.revoke(subscription_id=subscription.pk, at=at)
+        assert "Taken back" in shown(english, page_of(subscription))

@@ -4,7 +4,7 @@ One of everything the admin shows, and the people who look at it.
 
 import hashlib
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.contrib.auth.models import Group
@@ -37,9 +37,11 @@ from reports.models import ReceiptDocument
 from tests.factories import (
     UserFactory,
     cny,
+    fund,
     funded_customer,
     give_second_factor,
     member_of,
+    open_customer,
     owner_of,
     sign_in_staff,
     staff,
@@ -47,10 +49,11 @@ from tests.factories import (
 from tests.fake_gateway import Instrument
 from tests.packages import couponing, metering, shelf, using
 from tests.wallet.topup_setting import deliver, submitted
-from wallet import adjustments, holds, seal
+from wallet import adjustments, expiring, holds, seal
 from wallet.models import (
     Adjustment,
     Case,
+    ExpiryLetter,
     Freeze,
     GatewayCallback,
     GatewayPayment,
@@ -123,6 +126,7 @@ def make(gateway: Instrument) -> World:
         Consent: Consent.objects.earliest("pk"),
         Coupon: couponing.drafted(at=now, valid_from=now),
         Customer: customer,
+        ExpiryLetter: reminded(now),
         Freeze: Freeze.objects.create(reason="I1", at=now, lifted_at=now, lifted_by=maker),
         GatewayCallback: GatewayCallback.objects.earliest("pk"),
         GatewayPayment: GatewayPayment.objects.earliest("pk"),
@@ -168,6 +172,15 @@ def subscribed(customer: Customer, package: Package) -> Subscription:
     price = PriceVersion.objects.whole().get(package=package)
     quote = checkout.quote(customer=customer, price_version=price, at=now, by=owner)
     return checkout.accept(quote_id=quote.pk, auto_renew=True, at=now, by=owner)
+
+
+def reminded(now: datetime) -> ExpiryLetter:
+    """
+    Write the reminder of a bonus that has three days left.
+    """
+    customer = fund(open_customer(), "1.00", bonus="5.00", at=now - timedelta(days=27))
+    expiring.prepare(at=now)
+    return ExpiryLetter.objects.get(customer=customer)
 
 
 def announced(subscription: Subscription) -> Notice:

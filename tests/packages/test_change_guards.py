@@ -6,7 +6,7 @@ import pytest
 
 from packages.models import SubscriptionChange
 from tests.packages.buying import bought, on_sale
-from tests.packages.test_changes import changed
+from tests.packages.test_changes import becoming, changed
 from tests.packages.test_subscription_guards import refused
 
 pytestmark = pytest.mark.django_db
@@ -51,6 +51,37 @@ def test_the_database_refuses(statement):
     changed(subscription, count=2)
     bought(version=subscription.price_version)  # another customer's, with the last consent of all
     assert refused(statement) == REFUSED[statement]
+
+
+HAD_ONCE = {
+    # the other subscription becomes at once what the first is scheduled to become
+    "UPDATE packages_subscription SET package_id = v.package_id, price_version_id = v.id"
+    " FROM packages_priceversion AS v WHERE v.id = {small}"
+    " AND packages_subscription.id = {other}": ("packages_package_is_had_once"),
+    # the other one is scheduled to become it too
+    "INSERT INTO packages_subscriptionchange (subscription_id, from_version_id, from_seats,"
+    " to_version_id, consent_id, made_at) SELECT {other}, from_version_id, from_seats,"
+    " to_version_id, consent_id, made_at FROM packages_subscriptionchange": (
+        "packages_package_is_had_once"
+    ),
+    # the first is scheduled to become what the other is
+    "INSERT INTO packages_subscriptionchange (subscription_id, from_version_id, from_seats,"
+    " to_version_id, consent_id, made_at) SELECT s.id, s.price_version_id, 1, o.price_version_id,"
+    " c.consent_id, c.made_at FROM packages_subscription AS s, packages_subscription AS o,"
+    " packages_subscriptionchange AS c WHERE s.id = {first} AND o.id = {other}": (
+        "packages_package_is_had_once"
+    ),
+    "UPDATE packages_subscription SET package_id = v.package_id, price_version_id = v.id"
+    " FROM packages_priceversion AS v WHERE v.id = {small}"
+    " AND packages_subscription.id = {first}": (None),
+}
+
+
+@pytest.mark.parametrize("statement", HAD_ONCE)
+def test_the_database_lets_a_package_be_had_once(statement):
+    first, other, _big, small = becoming()
+    said = refused(statement.format(first=first.pk, other=other.pk, small=small.pk))
+    assert said == HAD_ONCE[statement]
 
 
 def test_the_database_lets_what_was_decided_follow():

@@ -5,11 +5,15 @@ import pytest
 from django.utils import timezone
 
 from accounts.models import Consent, Member
+from crm_billing.templatetags.ui import money as shown
+from packages import subscriptions, waiting
 from packages.models import Charge, Subscription, SubscriptionChange
 from tests.factories import cny, fund, member_of, open_customer, owner_of
 from tests.packages.buying import bought, left, on_sale
 from tests.packages.reading import text
 from tests.packages.shelf import basic, seats, terms
+from tests.packages.test_checkout import paid
+from wallet.models import TopUp
 
 pytestmark = pytest.mark.django_db
 
@@ -40,6 +44,13 @@ def running(customer):
 
 def url(subscription: Subscription, query: str = "") -> str:
     return f"/subscriptions/{subscription.number}/change/{query}"
+
+
+def dear() -> str:
+    """
+    Put a plan on sale that nobody here can pay, and return the query that asks for it.
+    """
+    return f"?price={on_sale(terms(basic('9000.00')), code='big').pk}"
 
 
 def seen(page) -> str:
@@ -94,14 +105,66 @@ class TestChange:
         assert re.search(r"Given back: Seats", told)
         assert re.search(r"¥100\.00 × [\d.]+ of \d+ days", told)
 
-    def test_says_what_is_missing(self, english, running):
-        on_sale(terms(basic("9000.00")), code="big")
-        big = re.findall(r'name="price" value="(\d+)"', english.get(url(running)).content.decode())
-        page = english.get(url(running, f"?price={big[1]}"))
-        assert "Top up the missing" in text(page)
+    def test_says_what_is_missing(self, english, running, fake_gateway):
+        page = english.get(url(running, dear()))
+        assert re.search(r"Top up ¥6,8\d\d\.\d\d and change", text(page))
         answer = english.post(url(running), {"seen": seen(page)}, follow=True)
         assert "Nothing was changed" in text(answer)
         assert not SubscriptionChange.objects.exists()
+
+    def test_tops_up_exactly_that_and_changes_when_the_money_is_here(
+        self, english, running, customer, fake_gateway
+    ):
+        page = english.get(url(running, dear()))
+        sent = {"seen": seen(page), "top_up": "yes", "gateway": "sandbox"}
+        answer = english.post(url(running), sent | {"request_key": "changing23456722chng"})
+        topup = TopUp.objects.get()
+        assert answer.url == f"/wallet/topups/{topup.number}/"
+        assert f"Top up {shown(topup.amount)} and change" in text(page)
+        assert "is changed by itself as soon as the money is here" in text(english.get(answer.url))
+        there = f"/subscriptions/{running.number}/"
+        assert "Waiting for your payment: Big, ¥9,000.00 a month" in text(english.get(there))
+        at = timezone.now()
+        paid(topup, at=at)
+        assert waiting.go_on(at=at) == 1
+        page = text(english.get(there))
+        assert "Big" in page and "Waiting" not in page
+        assert "Big has been changed with it." in text(english.get(answer.url))
+
+    def test_asks_again_without_a_way_to_pay(self, english, running, fake_gateway):
+        page = english.get(url(running, dear()))
+        answer = english.post(url(running), {"seen": seen(page), "top_up": "yes"}, follow=True)
+        assert "Choose how to pay." in text(answer) and "are missing" in text(answer)
+        assert not TopUp.objects.exists()
+
+    def test_takes_back_what_waits_for_money(self, english, running, fake_gateway):
+        page = english.get(url(running, dear()))
+        english.post(url(running), {"seen": seen(page), "top_up": "yes", "gateway": "sandbox"})
+        there = f"/subscriptions/{running.number}/"
+        answer = english.post(f"{there}waiting/revoke/", follow=True)
+        assert "Taken back" in text(answer) and "Waiting for" not in text(answer)
+
+    def test_says_why_what_waited_was_not_made(self, english, running, fake_gateway):
+        page = english.get(url(running, dear()))
+        english.post(url(running), {"seen": seen(page), "top_up": "yes", "gateway": "sandbox"})
+        waiting.go_on(at=timezone.now() + timedelta(hours=25))
+        page = english.get(f"/subscriptions/{running.number}/")
+        assert "Not changed to Big" in text(page) and "The money came too late." in text(page)
+        again = re.search(
+            r'href="(/subscriptions/[^"]+/change/\?price=[^"]+)"', page.content.decode()
+        )
+        assert english.get(again[1].replace("&amp;", "&")).status_code == 200
+
+    def test_offers_no_package_another_subscription_becomes(self, english, running, customer):
+        big, cheap = (
+            on_sale(terms(basic("99.00")), code="max"),
+            on_sale(terms(basic("1.00")), code="mini"),
+        )
+        other = bought(customer, big, at=timezone.now() - timedelta(days=1))
+        subscriptions.change(subscription_id=other.pk, price_version=cheap, at=timezone.now())
+        page = text(english.get(url(running)))
+        assert "Mini" not in page and "Max" not in page
+        assert "Mini" in text(english.get(url(other)))
 
     @pytest.mark.parametrize("query", ["?price=999999", "?price=x", "?price=&seats=0", "?seats=-1"])
     def test_refuses_nonsense_on_the_page(self, english, running, query):

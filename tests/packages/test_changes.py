@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from accounts.customers import NotAllowed
 from accounts.models import Consent
 from crm_billing import outbox
-from packages import changes, charges, subscriptions
+from packages import changes, charges, checkout, subscriptions
 from packages.beginnings import AlreadySubscribed, BadSeats
 from packages.changes import NothingChanges, NotNow
 from packages.changing import ChangeStale
@@ -40,6 +40,18 @@ def by_month_and_year(code: str = "pro", monthly: str = "99.00", yearly: str = "
     month = terms(basic(monthly), seats(1))
     package = published(month, by_year(month, yearly), code=code)
     return list(PriceVersion.objects.whole().filter(package=package).order_by("number"))
+
+
+def becoming():
+    """
+    Return a subscription scheduled to become a package, another one, and both prices.
+    """
+    customer = funded_customer("3000.00")
+    big, small = on_sale(terms(basic("900.00")), code="big"), on_sale(code="small")
+    subscription = bought(customer, big)
+    other = bought(customer, on_sale(terms(basic("500.00")), code="other"))
+    changed(subscription, small)
+    return subscription, other, big, small
 
 
 class TestUpgrade:
@@ -274,6 +286,39 @@ class TestRefusals:
         bought(customer, big)
         with pytest.raises(AlreadySubscribed):
             changed(subscription, big)
+
+    def test_of_a_package_another_subscription_becomes(self):
+        one, other, _small, coming = becoming()
+        assert one.pk != other.pk
+        with pytest.raises(AlreadySubscribed) as refusal:
+            changed(other, coming)
+        assert refusal.value.data["number"] == one.number
+
+    def test_of_buying_what_a_subscription_becomes_also_by_an_old_quote(self):
+        customer = funded_customer("2000.00")
+        big, small = on_sale(terms(basic("900.00")), code="big"), on_sale(code="small")
+        old = checkout.quote(customer=customer, price_version=small, at=MARCH_11)
+        subscription = bought(customer, big)
+        scheduled = changed(subscription, small)
+        for buy in (
+            lambda: bought(customer, small, at=MARCH_11),
+            lambda: checkout.quote(customer=customer, price_version=small, at=MARCH_11),
+            lambda: checkout.accept(quote_id=old.pk, auto_renew=True, at=MARCH_11),
+        ):
+            with pytest.raises(AlreadySubscribed) as refusal:
+                buy()
+            assert refusal.value.data["number"] == subscription.number
+        subscriptions.revoke_change(change_id=scheduled.pk, at=MARCH_11)
+        checkout.accept(quote_id=old.pk, auto_renew=True, at=MARCH_11)
+
+    def test_of_buying_it_only_while_that_subscription_lives(self):
+        customer = funded_customer("2000.00")
+        big, small = on_sale(terms(basic("900.00")), code="big"), on_sale(code="small")
+        subscription = bought(customer, big)
+        changed(subscription, small)
+        subscriptions.cancel(subscription_id=subscription.pk, at=subscription.paid_until)
+        assert now(subscription).state == "ENDED"
+        bought(customer, small, at=subscription.paid_until)
 
     def test_while_it_is_unpaid(self):
         subscription = announced(bought(funded_customer("99.00")))

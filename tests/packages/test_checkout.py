@@ -2,7 +2,7 @@ from datetime import timedelta
 
 import pytest
 
-from accounts import customers
+from accounts import customers, members
 from accounts.customers import CustomerFrozen, NotAllowed
 from accounts.models import Consent, Member
 from packages import beginnings, catalogue, checkout, subscriptions
@@ -286,6 +286,32 @@ class TestGoOn:
         assert checkout.missing(quote) == cny("5.00")
         fund(customer, "5.00", at=at)
         assert checkout.go_on(at=at) == 1
+
+    @pytest.mark.parametrize("how", ["removed", "viewer", "inactive"])
+    def test_asks_the_right_of_who_agreed_when_the_money_comes(self, fake_gateway, how):
+        customer = open_customer()
+        owner, finance = owner_of(customer), member_of(customer, Member.Role.FINANCE)
+        quote = quoted(customer)
+        topup = topped_up_first(quote, by=finance)
+        assert checkout.stopped_for(quote) is None
+        member = Member.objects.get(user=finance)
+        if how == "removed":
+            members.remove(member_id=member.pk, by=owner, at=MARCH_FIRST)
+        elif how == "viewer":
+            members.change_role(member_id=member.pk, role="VIEWER", by=owner, at=MARCH_FIRST)
+        else:
+            finance.is_active = False
+            finance.save()
+        at = MARCH_FIRST + 2 * HOUR
+        paid(topup, at=at)
+        assert checkout.go_on(at=at) == 0
+        quote.refresh_from_db()
+        assert checkout.stopped_for(quote) == finance
+        # who buys it then agrees to it anew, in person
+        subscription = accepted(quote, at=at, by=owner)
+        quote.refresh_from_db()
+        assert (quote.consent.given_by, subscription.created_by) == (owner, owner)
+        assert Consent.objects.count() == 2
 
     def test_leaves_alone_what_is_too_old(self, fake_gateway):
         customer = open_customer()

@@ -4,7 +4,7 @@ import pytest
 from django.core.cache import cache
 from django.utils import timezone
 
-from accounts import customers
+from accounts import customers, members
 from accounts.models import Consent, Member
 from packages import checkout, subscriptions
 from packages.models import PriceQuote, Subscription
@@ -12,6 +12,7 @@ from tests.factories import cny, fund, member_of, open_customer, owner_of
 from tests.packages.buying import bought, left, on_sale
 from tests.packages.reading import text
 from tests.packages.shelf import basic, offer, once, published, repriced, seats, terms
+from tests.packages.test_checkout import paid
 from tests.wallet.topup_setting import deliver
 from wallet.models import TopUp
 
@@ -218,6 +219,30 @@ class TestTopUpFirst:
         quote.refresh_from_db()
         assert (quote.topup, quote.auto_renew) == (topup, True)
         assert quote.consent.control == "portal:quote"
+
+    def test_says_who_may_not_spend_any_more_and_lets_another_agree(
+        self, english, customer, fake_gateway
+    ):
+        finance = member_of(customer, Member.Role.FINANCE)
+        quote = quoted(customer, on_sale(terms(basic("200.00"))))
+        topup = checkout.top_up_first(
+            quote_id=quote.pk,
+            auto_renew=False,
+            gateway="sandbox",
+            request_key="key",
+            at=timezone.now(),
+            by=finance,
+        )
+        assert "Waiting for your payment" in text(english.get(page_of(quote)))
+        member = Member.objects.get(user=finance)
+        members.remove(member_id=member.pk, by=owner_of(customer), at=timezone.now())
+        paid(topup, at=timezone.now())
+        assert checkout.go_on(at=timezone.now()) == 0
+        page = text(english.get(page_of(quote)))
+        assert f"{finance} agreed to it and may not spend for you any more." in page
+        assert "begins within a minute" not in page and "Subscribe and pay ¥200.00" in page
+        english.post(page_of(quote), {})
+        assert Subscription.objects.get().created_by == owner_of(customer)
 
     def test_an_amount_that_was_sent_changes_nothing(self, english, customer, fake_gateway):
         quote = quoted(customer, on_sale(terms(basic("200.00"))))

@@ -34,6 +34,24 @@ class TestStanding:
         assert standing(NOON, at=NOON + timedelta(days=30)) == Standing("ENDED", 30, None)
         assert standing(NOON, at=NOON + timedelta(days=300)) == Standing("ENDED", 30, None)
 
+    @pytest.mark.parametrize("days", [0, 0.5, 7, 13.9, 14, 29, 30, 31])
+    def test_is_one_with_the_way_that_is_shown(self, days):
+        at = NOON + timedelta(days=days)
+        way = dunning.way(NOON, at=at)
+        past = [one for one in way if one.is_past]
+        coming = [one for one in way if not one.is_past]
+        now = standing(NOON, at=at)
+        assert (past[-1].step.state, past[-1].at <= at) == (now.state, True)
+        assert [one.at for one in coming][:1] == ([now.next_at] if now.next_at else [])
+        assert [one for one in way if one.is_next] == coming[:1]
+        assert [one.step.state for one in way if one.changes_state] == [
+            "PAST_DUE",
+            "RESTRICTED",
+            "SUSPENDED",
+            "ENDED",
+        ]
+        assert dunning.is_off(NOON, at=at) == (now.state in ("SUSPENDED", "ENDED"))
+
     def test_goes_only_down(self):
         order = ["PAST_DUE", "RESTRICTED", "SUSPENDED", "ENDED"]
         places = [order.index(step.state) for step in dunning.STEPS]

@@ -277,6 +277,26 @@ class TestDunning:
         assert after.paid_until == shanghai(2025, 5, 1)
         assert after.periods.get(number=2).starts_at == begun.paid_until
 
+    def test_begins_anew_on_the_day_money_comes_after_a_suspension(self):
+        customer = funded_customer("99.00")
+        begun = announced(bought(customer))
+        for days in (0, 7, 14):
+            swept(begun.paid_until + days * DAY)
+        assert now(begun).state == "SUSPENDED"
+        at = shanghai(2025, 4, 20, 15)
+        fund(customer, "99.00", at=at)
+        assert renewals.retry(customer_id=customer.pk, at=at) == RenewalReport(ok=1)
+        after = now(begun)
+        second = after.periods.get(number=2)
+        assert (second.starts_at, second.previous_number) == (shanghai(2025, 4, 20), None)
+        assert (after.paid_until, str(after.anchor_on), after.anchor_number) == (
+            shanghai(2025, 5, 20),
+            "2025-04-20",
+            2,
+        )
+        announced(after)
+        assert swept(after.paid_until) == RenewalReport(insufficient=1)
+
     def test_jumps_over_steps_that_were_missed(self):
         begun = announced(bought(funded_customer("99.00")))
         swept(begun.paid_until)
@@ -332,7 +352,7 @@ class TestCommand:
         for dry_run in (True, False):
             call_command("renew", at=begun.paid_until.isoformat(), dry_run=dry_run)
             assert capsys.readouterr().out.strip() == (
-                "ok=1 insufficient=0 waiting=0 failed=0 ended=0"
+                "ok=1 insufficient=0 waiting=0 failed=0 ended=0 paused=0"
             )
 
     @pytest.mark.parametrize("moment", ["soon", "2025-04-01T00:00:00"])

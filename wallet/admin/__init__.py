@@ -11,6 +11,7 @@ from wallet.admin import (
     gateways,
     ledger,
     policies,
+    reminders,
     topups,
 )
 
@@ -23,5 +24,6 @@ __all__ = [
     "gateways",
     "ledger",
     "policies",
+    "reminders",
     "topups",
 ]

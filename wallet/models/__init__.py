@@ -1,5 +1,6 @@
 from wallet.models.adjustments import Adjustment
 from wallet.models.cases import Case
+from wallet.models.expiring import ExpiryLetter, ExpiryReminder
 from wallet.models.holds import Hold, HoldLot
 from wallet.models.ledger import Freeze, JournalEntry, LedgerAccount, Posting, SealBlock
 from wallet.models.lots import Lot, LotUse
@@ -11,6 +12,8 @@ from wallet.models.topups import TopUp
 __all__ = [
     "Adjustment",
     "Case",
+    "ExpiryLetter",
+    "ExpiryReminder",
     "Freeze",
     "GatewayCallback",
     "GatewayPayment",

@@ -24,7 +24,7 @@ class Command(BaseCommand):
         run = renewals.run(at=moment, rehearse=dry_run)
         self.stdout.write(
             f"ok={run.ok} insufficient={run.insufficient} waiting={run.waiting}"
-            f" failed={run.failed} ended={run.ended}"
+            f" failed={run.failed} ended={run.ended} paused={run.paused}"
         )
         if run.failed:
             raise SystemExit(1)
