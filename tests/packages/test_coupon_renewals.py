@@ -4,7 +4,7 @@ Coupons while time passes: announced and charged as long as they hold, and in fu
 
 import pytest
 
-from packages import charges, coupons, renewals, subscriptions
+from packages import charges, coupons, pausing, renewals, subscriptions
 from packages.changes import NotNow
 from packages.models import Charge, CouponUse, Notice, Package, PriceVersion
 from packages.renewals import RenewalReport
@@ -13,6 +13,7 @@ from tests.packages.buying import bought, left, on_sale, shanghai
 from tests.packages.couponing import coupon
 from tests.packages.renewing import DAY, announced, now, swept, told
 from tests.packages.shelf import basic, published, seats, terms
+from tests.packages.test_pausing import JUNE, MAY_10, paused, resumed
 from tests.packages.test_renewals import renewed
 
 pytestmark = pytest.mark.django_db
@@ -189,3 +190,35 @@ class TestScheduled:
         )
         renewed(subscription, count=2)
         assert charged() == ["240.00", "79.20", "99.00"]
+
+
+class TestPaused:
+    def test_is_kept_for_the_term_after_it(self):
+        rested = paused(coupon=coupon(terms=2))
+        told(JUNE - 6 * DAY)
+        assert swept(JUNE) == RenewalReport(ok=1)
+        assert charged() == ["79.20", "79.20"]
+        assert CouponUse.objects.get().terms_left == 0
+        announced(now(rested))
+        swept(now(rested).paid_until)
+        assert charged()[-1] == "99.00"
+
+    def test_is_used_by_going_on_early(self):
+        rested = paused(coupon=coupon(terms=2))
+        shown = pausing.resumption(rested, at=MAY_10)
+        resumed(rested, at=MAY_10)
+        assert charged() == ["79.20", str(shown.due.amount)] == ["79.20", "79.20"]
+        assert CouponUse.objects.get().terms_left == 0
+
+
+def test_is_kept_by_what_begins_anew_after_a_suspension():
+    customer = funded_customer("80.00")
+    subscription = announced(bought(customer, coupon=coupon(terms=2)))
+    for day in (0, 7, 14):
+        swept(subscription.paid_until + day * DAY)
+    assert now(subscription).state == "SUSPENDED"
+    at = subscription.paid_until + 20 * DAY
+    fund(customer, "100.00", at=at)
+    assert renewals.retry(customer_id=customer.pk, at=at) == RenewalReport(ok=1)
+    assert charged() == ["79.20", "79.20"]
+    assert now(subscription).paid_until > at
