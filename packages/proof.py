@@ -49,7 +49,7 @@ books.promise(
     """,
 )
 books.promise(
-    "I24",
+    "I25",
     "use is billed when its time has come, once, and taken as billed",
     """
     SELECT p.id FROM packages_subscriptionperiod AS p

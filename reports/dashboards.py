@@ -38,6 +38,7 @@ PROMISES = {
     "I21": gettext_lazy("A posting has its account's currency; one pot per kind"),
     "I22": gettext_lazy("Finished idempotency keys have an answer"),
     "I24": gettext_lazy("No entry is unsealed for more than 10 minutes"),
+    "I25": gettext_lazy("Use is billed when its time has come, once, and taken as billed"),
 }
 
 

@@ -287,7 +287,10 @@ def promise(code: str, says: str, query: str) -> None:
     Add an invariant of an app above to those the books are proved by.
 
     query: returns the ids of violating rows.
+    raises ValueError: another promise has this code.
     """
+    if code in INVARIANTS:
+        raise ValueError(f"{code} is promised already")
     INVARIANTS[code] = (says, query)
 
 

@@ -325,6 +325,11 @@ def test_the_books_find_what_was_tampered_with(statement):
     swept(subscription.paid_until)
     billed(subscription)
     billing.settle(at=final(subscription))
-    assert books.violations()["I24"] == 0
+    assert books.violations()["I25"] == 0
     tamper(statement)
-    assert books.violations()["I24"] > 0
+    assert books.violations()["I25"] > 0
+
+
+def test_no_promise_of_the_books_takes_the_place_of_another():
+    with pytest.raises(ValueError, match="I24"):
+        books.promise("I24", "x", "SELECT 1")
