@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from itertools import accumulate
 
 from django.db.models import BigIntegerField, Exists, F, Max, OuterRef, Q, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce
@@ -212,11 +213,8 @@ def _reckon(
     shares: list[Share] = []
     rooms: dict[str, int] = {}
     reached = taken = 0
-    for place, (piece, line) in enumerate(zip(pieces, lines, strict=True)):
-        cost = to_minor(line.amount)
-        if meter and meter.aggregation == Meter.Aggregation.LAST and place < len(pieces) - 1:
-            cost = 0  # what the last one is, only the end of the term tells
-        rated, reached = max(cost - reached, 0), max(cost, reached)
+    for piece, cost in zip(pieces, _rising(lines, meter), strict=True):
+        rated, reached = cost - reached, cost
         rooms = {
             name: room
             for name, room in (
@@ -284,6 +282,18 @@ def _costs(
         ]
     lines = [cost(one.terms, component, use) for use in uses]
     return lines, [line.quantity for line in lines]
+
+
+def _rising(lines: list[Line], meter: Meter | None) -> list[int]:
+    """
+    Return what use costs until the end of each month, in minor units; it never falls, and no month
+    is charged more than the term comes to. Of LAST only the end tells; by volume more can cost
+    less, and then the months before have cost less too.
+    """
+    costs = [to_minor(line.amount) for line in lines]
+    if meter and meter.aggregation == Meter.Aggregation.LAST:
+        return [0] * (len(costs) - 1) + costs[-1:]
+    return list(accumulate(reversed(costs), min))[::-1]
 
 
 def _pieces(one: Term, until: datetime) -> list[_Piece]:
