@@ -26,7 +26,6 @@ from packages.models import (
     Overage,
     PriceComponent,
     Subscription,
-    SubscriptionChange,
     SubscriptionPeriod,
     UsageBill,
     UsageShare,
@@ -198,18 +197,12 @@ def _unbilled(at: datetime) -> QuerySet[SubscriptionPeriod]:
     """
     Return the paid periods whose use is final and not billed.
     """
-    counted = PriceComponent.objects.filter(version=OuterRef("price_version"), kind__in=USED)
-    changed = SubscriptionChange.objects.filter(
-        subscription=OuterRef("subscription"),
-        applied_at__gte=OuterRef("starts_at"),
-        applied_at__lt=OuterRef("ends_at"),
-        to_version__components__kind__in=USED,
-    )
+    counted = PriceComponent.objects.filter(version=OuterRef("held"), kind__in=USED)
     billed = UsageBill.objects.filter(
         subscription=OuterRef("subscription"), period_number=OuterRef("number")
     )
-    ended = SubscriptionPeriod.objects.filter(
-        Exists(counted) | Exists(changed),
+    ended = reckoning.with_price(SubscriptionPeriod.objects.all()).filter(
+        Exists(counted),
         ~Exists(billed),
         Q(is_trial=False),
         ends_at__lte=at - LATEST,

@@ -118,21 +118,9 @@ def unbilled(customer: Customer, *, at: datetime) -> list[Term]:
 
 def terms_of(periods_: QuerySet[SubscriptionPeriod]) -> list[Term]:
     """
-    Return periods with the price their use is reckoned by: the last that held in each.
+    Return periods with the price their use is reckoned by, if that charges any.
     """
-    changed = SubscriptionChange.objects.filter(
-        subscription=OuterRef("subscription"),
-        to_version__isnull=False,
-        applied_at__gte=OuterRef("starts_at"),
-        applied_at__lt=OuterRef("ends_at"),
-    ).order_by("-applied_at", "-pk")
-    found = periods_.annotate(
-        held=Coalesce(
-            Subquery(changed.values("to_version_id")[:1]),
-            F("price_version_id"),
-            output_field=BigIntegerField(),
-        )
-    ).select_related("subscription__customer", "subscription__package")
+    found = with_price(periods_).select_related("subscription__customer", "subscription__package")
     return [
         Term(
             subscription=one.subscription,
@@ -146,6 +134,25 @@ def terms_of(periods_: QuerySet[SubscriptionPeriod]) -> list[Term]:
         for one in found.order_by("subscription_id", "number")
         if prices.terms_of(one.held).of_kind(*USED)
     ]
+
+
+def with_price(periods_: QuerySet[SubscriptionPeriod]) -> QuerySet[SubscriptionPeriod]:
+    """
+    Annotate periods with the price version that was the last to hold in each, as `held`.
+    """
+    changed = SubscriptionChange.objects.filter(
+        subscription=OuterRef("subscription"),
+        to_version__isnull=False,
+        applied_at__gte=OuterRef("starts_at"),
+        applied_at__lt=OuterRef("ends_at"),
+    ).order_by("-applied_at", "-pk")
+    return periods_.annotate(
+        held=Coalesce(
+            Subquery(changed.values("to_version_id")[:1]),
+            F("price_version_id"),
+            output_field=BigIntegerField(),
+        )
+    )
 
 
 def spent_minor(customer: Customer, code: str, month: date, *, at: datetime) -> int:

@@ -114,6 +114,14 @@ class TestClose:
         subscriptions.change(subscription_id=subscription.pk, price_version=dearer, at=MARCH_20)
         assert taken(subscription) == cny("1.00")
 
+    def test_leaves_out_what_no_longer_counts_anything(self):
+        subscription = metered(balance="5000.00")
+        metered(code="other", no_meter=True)
+        plain = on_sale(terms(basic("199.00")), code="max")
+        subscriptions.change(subscription_id=subscription.pk, price_version=plain, at=MARCH_20)
+        assert billing.close(at=final(subscription) + timedelta(hours=3)) == 1
+        assert books.violations()["I24"] == 0
+
     def test_bills_use_once_though_two_packages_count_it(self):
         first = metered(balance="5000.00")
         second = on_sale(terms(basic("10.00"), calls(0)), code="other")
