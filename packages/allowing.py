@@ -39,6 +39,14 @@ class NotCounted(DomainError):
     code = "not_counted"
 
 
+class PriceChanged(DomainError):
+    """
+    What was agreed to is about a price that is not the subscription's any more.
+    """
+
+    code = "price_changed"
+
+
 def agreement(subscription: Subscription, component: Component, most: Money | None) -> str:
     """
     Return, line by line, what a customer agrees to by letting use go on, in the active language.
@@ -69,6 +77,7 @@ def allow(
     code: str,
     policy: str,
     most: Money | None = None,
+    price_version_id: int | None = None,
     at: datetime,
     by: User | None = None,
     circumstances: Circumstances | None = None,
@@ -78,10 +87,12 @@ def allow(
     cost `most` in a term, or go on. What use has cost before stays owed.
 
     policy: of Overage.Policy. most: of CAP_AMOUNT, else None.
+    price_version_id: of the subscription when the agreement was shown, None where none was.
     raises NotAllowed: `by` may not spend for the customer.
     raises SubscriptionEnded: it is over.
     raises NotCounted: the package charges nothing for use of this.
     raises BadLimit: no amount above zero in the wallet's currency.
+    raises PriceChanged: the agreement that was shown is about another price.
     """
     subscription = subscriptions.lock(subscription_id)
     subscriptions.require_right(by, subscription.customer_id)
@@ -92,6 +103,8 @@ def allow(
     most_minor = None if most is None else _minor(most, subscription.currency, least=1)
     consent = None
     if policy != Overage.Policy.BLOCK:
+        if price_version_id not in (None, subscription.price_version_id):
+            raise PriceChanged(_("This was shown too long ago. Please look at it once more."))
         consent = consents.record(
             customer=subscription.customer,
             purpose=Consent.Purpose.USE,

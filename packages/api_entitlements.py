@@ -2,8 +2,6 @@
 Entitlements for programs: may this customer use it now, and how much is left?
 """
 
-from decimal import Decimal
-
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from drf_spectacular.types import OpenApiTypes
@@ -77,7 +75,7 @@ class EntitlementView(APIView):
         Answers are always as of now: ask before each use, or when `left` runs low.
         """
         quantity = QuantityField().to_internal_value(request.query_params.get("quantity", "1"))
-        if not quantity.is_finite() or quantity < Decimal(0):
+        if not quantity.is_finite() or not 0 <= quantity <= entitlements.MOST:
             raise serializers.ValidationError({"quantity": [_("Enter zero or more.")]})
         decision = entitlements.check(
             request.customer, feature, at=timezone.now(), quantity=quantity

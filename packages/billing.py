@@ -2,13 +2,15 @@
 Charging use: reckoned once when its term is over and no more can be told, then taken.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from fractions import Fraction
 from typing import Any
 
 import structlog
-from django.db import transaction
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db import InterfaceError, OperationalError, transaction
+from django.db.models import Exists, Max, OuterRef, Q, QuerySet
 from django.utils.translation import gettext as _
 from django.utils.translation import override
 
@@ -24,7 +26,6 @@ from packages.models import (
     Overage,
     PriceComponent,
     Subscription,
-    SubscriptionChange,
     SubscriptionPeriod,
     UsageBill,
     UsageShare,
@@ -48,7 +49,8 @@ def close(*, at: datetime) -> int:
     """
     made = 0
     for pk in list(_unbilled(at).values_list("pk", flat=True)):
-        made += _close(pk, at)
+        with _going_on("use.not_billed", period=pk):
+            made += _close(pk, at)
     return made
 
 
@@ -61,9 +63,24 @@ def settle(*, at: datetime, customer_id: int | None = None) -> int:
     bills = UsageBill.objects.due(at)
     if customer_id is not None:
         bills = UsageBill.objects.unpaid().filter(customer_id=customer_id)
-    return sum(
-        _settle(pk, at) for pk in bills.order_by("made_at", "pk").values_list("pk", flat=True)
-    )
+    done = 0
+    for pk in list(bills.order_by("made_at", "pk").values_list("pk", flat=True)):
+        with _going_on("use.not_settled", bill=pk):
+            done += _settle(pk, at)
+    return done
+
+
+@contextmanager
+def _going_on(event: str, **facts: int) -> Iterator[None]:
+    """
+    Log what goes wrong with one, so that it is not in the way of others; I24 finds what is left.
+    """
+    try:
+        yield
+    except (OperationalError, InterfaceError):
+        raise  # the database is away: nobody's turn
+    except Exception:
+        log.exception(event, **facts)
 
 
 @money_transaction
@@ -77,7 +94,9 @@ def _close(period_id: int, at: datetime) -> bool:
     if known.exists() or not terms:
         return False
     [term] = terms
-    found = reckoning.reckon(customer, terms, at=at)
+    together = reckoning.reckon(customer, reckoning.unbilled(customer, at=at), at=at)
+    mine = (term.subscription.pk, term.number)
+    found = [one for one in together if (one.term.subscription.pk, one.term.number) == mine]
     amount = sum(one.amount_minor for one in found)
     bill = UsageBill.objects.create(
         customer=customer,
@@ -145,7 +164,6 @@ def _settle(bill_id: int, at: datetime) -> bool:
         log.info("use.unpaid", number=subscription.number, reason=refusal.code)
         return False
     crash.point("use_after_post")
-    rule = Overage.objects.filter(subscription=subscription, consent__isnull=False).latest("pk")
     charge = Charge.objects.create(
         customer=customer,
         kind=Charge.Kind.USAGE,
@@ -153,7 +171,7 @@ def _settle(bill_id: int, at: datetime) -> bool:
         period_number=bill.period_number,
         price_version_id=bill.price_version_id,
         entry=entry,
-        consent_id=rule.consent_id,
+        consent_id=_agreed_by(bill).consent_id,
         currency=bill.currency,
         amount_minor=bill.amount_minor,
         lines=bill.lines,
@@ -165,22 +183,26 @@ def _settle(bill_id: int, at: datetime) -> bool:
     return True
 
 
+def _agreed_by(bill: UsageBill) -> Overage:
+    """
+    Return the last rule with a consent among those by which a bill takes something.
+    """
+    taken = bill.shares.filter(amount_minor__gt=0)
+    last = taken.aggregate(Max("overage_id"))["overage_id__max"]
+    rules = Overage.objects.filter(subscription=bill.subscription_id, consent__isnull=False)
+    return rules.filter(code__in=taken.values("code"), pk__lte=last).latest("pk")
+
+
 def _unbilled(at: datetime) -> QuerySet[SubscriptionPeriod]:
     """
     Return the paid periods whose use is final and not billed.
     """
-    counted = PriceComponent.objects.filter(version=OuterRef("price_version"), kind__in=USED)
-    changed = SubscriptionChange.objects.filter(
-        subscription=OuterRef("subscription"),
-        applied_at__gte=OuterRef("starts_at"),
-        applied_at__lt=OuterRef("ends_at"),
-        to_version__components__kind__in=USED,
-    )
+    counted = PriceComponent.objects.filter(version=OuterRef("held"), kind__in=USED)
     billed = UsageBill.objects.filter(
         subscription=OuterRef("subscription"), period_number=OuterRef("number")
     )
-    ended = SubscriptionPeriod.objects.filter(
-        Exists(counted) | Exists(changed),
+    ended = reckoning.with_price(SubscriptionPeriod.objects.all()).filter(
+        Exists(counted),
         ~Exists(billed),
         Q(is_trial=False),
         ends_at__lte=at - LATEST,

@@ -98,9 +98,13 @@ def every(customer: Customer, *, at: datetime) -> list[Decision]:
     return [view.decide(code, Decimal(1), together=True) for code in sorted(view.codes)]
 
 
-def reach(terms: Terms, component: Component, most_minor: int) -> Decimal | None:
+def reach(
+    terms: Terms, component: Component, most_minor: int, *, used: Decimal = Decimal(0)
+) -> Decimal | None:
     """
     Return the largest whole quantity that costs no more than so much, None without end.
+
+    used: already; looked for from there, because by volume less may have cost more.
     """
 
     def costs(units: int) -> int:
@@ -108,7 +112,9 @@ def reach(terms: Terms, component: Component, most_minor: int) -> Decimal | None
 
     if costs(MOST) <= most_minor:
         return None
-    low, high = 0, MOST  # costs(low) fits, costs(high) does not
+    low, high = int(used), MOST  # costs(low) fits, costs(high) does not
+    if costs(low) > most_minor:
+        low, high = 0, low
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (middle, high) if costs(middle) <= most_minor else (low, middle)
@@ -284,7 +290,7 @@ class _View:
         one = reckoned.component
         bound, room = min(self._rooms(reckoned).items(), key=lambda each: each[1])
         affordable = reckoned.amount_minor if not room else to_minor(reckoned.line.amount) + room
-        limit = reach(reckoned.term.terms, one, affordable)
+        limit = reach(reckoned.term.terms, one, affordable, used=reckoned.quantity)
         if one.hard_limit is not None and (limit is None or limit >= one.hard_limit):
             limit, bound = one.hard_limit, HARD
         used = reckoned.quantity

@@ -231,8 +231,8 @@ class OverageForm(forms.Form):
         widget=forms.TextInput(attrs={"inputmode": "decimal", "autocomplete": "off"}),
     )
 
-    def __init__(self, data: Any, *, currency: str) -> None:
-        super().__init__(data)
+    def __init__(self, data: Any, *, currency: str, held: Money | None = None) -> None:
+        super().__init__(data, initial={"most": money.plain(held) if held else ""})
         self.currency = currency
 
     @property

@@ -101,6 +101,8 @@ def buy(
     subscription_id: int,
     code: str,
     nth: int,
+    period_number: int,
+    price_version_id: int,
     at: datetime,
     by: User | None = None,
     circumstances: Circumstances | None = None,
@@ -108,21 +110,23 @@ def buy(
     """
     Buy an extra pack of a feature for the running term. The same `nth` again returns the first.
 
-    nth: as `next_one` said when it was shown.
+    nth: as `next_one` said when it was shown. period_number, price_version_id: of the subscription
+    then.
     raises NotAllowed, CustomerFrozen, CustomerClosed, InsufficientFunds: as `subscribe`.
-    raises NoPack: as `sold`; also when others were bought in the meantime.
+    raises NoPack: as `sold`; also when others were bought in the meantime, a new term has begun
+    or the price is another one.
     """
     subscription = subscriptions.lock(subscription_id)
     subscriptions.require_right(by, subscription.customer_id)
     customers.require_active(subscription.customer)
-    number = subscription.period_number
     known = ExtraPack.objects.filter(
-        subscription=subscription, period_number=number, code=code, nth=nth
+        subscription=subscription, period_number=period_number, code=code, nth=nth
     ).first()
     if known is not None:
         return known
     pack = sold(subscription, code, at=at)
-    if nth != next_one(subscription, code):
+    present = (subscription.period_number, subscription.price_version_id)
+    if (period_number, price_version_id) != present or nth != next_one(subscription, code):
         raise NoPack(_("This was shown too long ago. Please look at it once more."), feature=code)
     consent = consents.record(
         customer=subscription.customer,
@@ -137,7 +141,7 @@ def buy(
     bought = ExtraPack.objects.create(
         customer=subscription.customer,
         subscription=subscription,
-        period_number=number,
+        period_number=period_number,
         code=code,
         nth=nth,
         units=pack.units,

@@ -58,7 +58,15 @@ books.promise(
     WHERE b.id IS NULL AND NOT p.is_trial
         AND EXISTS (
             SELECT FROM packages_pricecomponent AS c
-            WHERE c.version_id = p.price_version_id AND c.kind IN ('METERED', 'PERCENTAGE')
+            WHERE c.kind IN ('METERED', 'PERCENTAGE') AND c.version_id = coalesce(
+                (
+                    SELECT h.to_version_id FROM packages_subscriptionchange AS h
+                    WHERE h.subscription_id = p.subscription_id AND h.to_version_id IS NOT NULL
+                        AND h.applied_at >= p.starts_at AND h.applied_at < p.ends_at
+                    ORDER BY h.applied_at DESC, h.id DESC LIMIT 1
+                ),
+                p.price_version_id
+            )
         )
         AND p.ends_at < (SELECT max(made_at) FROM packages_usagebill) - INTERVAL '74 hours'
         AND p.ends_at > (SELECT max(made_at) FROM packages_usagebill) - INTERVAL '100 days'

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from itertools import accumulate
 
 from django.db.models import BigIntegerField, Exists, F, Max, OuterRef, Q, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce
@@ -117,21 +118,9 @@ def unbilled(customer: Customer, *, at: datetime) -> list[Term]:
 
 def terms_of(periods_: QuerySet[SubscriptionPeriod]) -> list[Term]:
     """
-    Return periods with the price their use is reckoned by: the last that held in each.
+    Return periods with the price their use is reckoned by, if that charges any.
     """
-    changed = SubscriptionChange.objects.filter(
-        subscription=OuterRef("subscription"),
-        to_version__isnull=False,
-        applied_at__gte=OuterRef("starts_at"),
-        applied_at__lt=OuterRef("ends_at"),
-    ).order_by("-applied_at", "-pk")
-    found = periods_.annotate(
-        held=Coalesce(
-            Subquery(changed.values("to_version_id")[:1]),
-            F("price_version_id"),
-            output_field=BigIntegerField(),
-        )
-    ).select_related("subscription__customer", "subscription__package")
+    found = with_price(periods_).select_related("subscription__customer", "subscription__package")
     return [
         Term(
             subscription=one.subscription,
@@ -145,6 +134,25 @@ def terms_of(periods_: QuerySet[SubscriptionPeriod]) -> list[Term]:
         for one in found.order_by("subscription_id", "number")
         if prices.terms_of(one.held).of_kind(*USED)
     ]
+
+
+def with_price(periods_: QuerySet[SubscriptionPeriod]) -> QuerySet[SubscriptionPeriod]:
+    """
+    Annotate periods with the price version that was the last to hold in each, as `held`.
+    """
+    changed = SubscriptionChange.objects.filter(
+        subscription=OuterRef("subscription"),
+        to_version__isnull=False,
+        applied_at__gte=OuterRef("starts_at"),
+        applied_at__lt=OuterRef("ends_at"),
+    ).order_by("-applied_at", "-pk")
+    return periods_.annotate(
+        held=Coalesce(
+            Subquery(changed.values("to_version_id")[:1]),
+            F("price_version_id"),
+            output_field=BigIntegerField(),
+        )
+    )
 
 
 def spent_minor(customer: Customer, code: str, month: date, *, at: datetime) -> int:
@@ -212,11 +220,8 @@ def _reckon(
     shares: list[Share] = []
     rooms: dict[str, int] = {}
     reached = taken = 0
-    for place, (piece, line) in enumerate(zip(pieces, lines, strict=True)):
-        cost = to_minor(line.amount)
-        if meter and meter.aggregation == Meter.Aggregation.LAST and place < len(pieces) - 1:
-            cost = 0  # what the last one is, only the end of the term tells
-        rated, reached = max(cost - reached, 0), max(cost, reached)
+    for piece, cost in zip(pieces, _rising(lines, meter), strict=True):
+        rated, reached = cost - reached, cost
         rooms = {
             name: room
             for name, room in (
@@ -284,6 +289,18 @@ def _costs(
         ]
     lines = [cost(one.terms, component, use) for use in uses]
     return lines, [line.quantity for line in lines]
+
+
+def _rising(lines: list[Line], meter: Meter | None) -> list[int]:
+    """
+    Return what use costs until the end of each month, in minor units; it never falls, and no month
+    is charged more than the term comes to. Of LAST only the end tells; by volume more can cost
+    less, and then the months before have cost less too.
+    """
+    costs = [to_minor(line.amount) for line in lines]
+    if meter and meter.aggregation == Meter.Aggregation.LAST:
+        return [0] * (len(costs) - 1) + costs[-1:]
+    return list(accumulate(reversed(costs), min))[::-1]
 
 
 def _pieces(one: Term, until: datetime) -> list[_Piece]:

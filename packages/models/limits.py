@@ -80,6 +80,12 @@ class Overage(models.Model):
     def __str__(self) -> str:
         return f"{self.code}: {self.get_policy_display()}"
 
+    @property
+    def most(self) -> Money | None:
+        if self.most_minor is None:
+            return None
+        return from_minor(self.most_minor, self.subscription.currency)
+
 
 class SpendingCapQuerySet(models.QuerySet["SpendingCap"]):
     def visible_to(self, user: User) -> Self:

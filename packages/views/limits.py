@@ -110,7 +110,9 @@ def overage(request: PortalRequest, number: str, code: str) -> HttpResponse:
         raise Http404
     posted = request.method == "POST"
     asked = request.POST if posted else request.GET
-    form = OverageForm(asked or None, currency=subscription.currency)
+    known = limits.read(request.customer, [subscription])
+    rule = known.overage(subscription.pk, code, timezone.now())
+    form = OverageForm(asked or None, currency=subscription.currency, held=rule and rule.most)
     agreed = None
     if form.is_bound and form.is_valid():
         if posted:
@@ -119,8 +121,6 @@ def overage(request: PortalRequest, number: str, code: str) -> HttpResponse:
                 return made
         elif form.chosen != Overage.Policy.BLOCK:
             agreed = clauses(allowing.agreement(subscription, component, form.amount))
-    known = limits.read(request.customer, [subscription])
-    rule = known.overage(subscription.pk, code, timezone.now())
     context = {
         "subscription": subscription,
         "component": component,
@@ -167,12 +167,13 @@ def pack(request: PortalRequest, number: str, code: str) -> HttpResponse:
 
 
 def _buy(request: PortalRequest, subscription: Subscription, code: str) -> HttpResponse:
-    nth = request.POST.get("nth", "")
     try:
         bought = packs.buy(
             subscription_id=subscription.pk,
             code=code,
-            nth=int(nth) if nth.isascii() and nth.isdigit() and len(nth) < 6 else 0,
+            nth=_posted(request, "nth"),
+            period_number=_posted(request, "term"),
+            price_version_id=_posted(request, "price"),
             at=timezone.now(),
             by=request.user,
             circumstances=circumstances(request, CONTROL),
@@ -184,6 +185,14 @@ def _buy(request: PortalRequest, subscription: Subscription, code: str) -> HttpR
     return redirect("packages:charge", bought.charge_id)
 
 
+def _posted(request: PortalRequest, name: str) -> int:
+    """
+    Return a number of a hidden field as it was shown, 0 for what is none.
+    """
+    text = request.POST.get(name, "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else 0
+
+
 def _allow(
     request: PortalRequest, form: OverageForm, subscription_id: int, code: str
 ) -> HttpResponse | None:
@@ -193,6 +202,7 @@ def _allow(
             code=code,
             policy=form.chosen,
             most=form.amount,
+            price_version_id=_posted(request, "price"),
             at=timezone.now(),
             by=request.user,
             circumstances=circumstances(request, CONTROL),

@@ -6,6 +6,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+from django.db import IntegrityError
 
 from crm_billing import outbox
 from packages import billing, charges, subscriptions
@@ -113,6 +114,14 @@ class TestClose:
         subscriptions.change(subscription_id=subscription.pk, price_version=dearer, at=MARCH_20)
         assert taken(subscription) == cny("1.00")
 
+    def test_leaves_out_what_no_longer_counts_anything(self):
+        subscription = metered(balance="5000.00")
+        metered(code="other", no_meter=True)
+        plain = on_sale(terms(basic("199.00")), code="max")
+        subscriptions.change(subscription_id=subscription.pk, price_version=plain, at=MARCH_20)
+        assert billing.close(at=final(subscription) + timedelta(hours=3)) == 1
+        assert books.violations()["I24"] == 0
+
     def test_bills_use_once_though_two_packages_count_it(self):
         first = metered(balance="5000.00")
         second = on_sale(terms(basic("10.00"), calls(0)), code="other")
@@ -125,6 +134,42 @@ class TestClose:
         billing.close(at=final(first))
         amounts = UsageBill.objects.order_by("subscription").values_list("amount_minor", flat=True)
         assert list(amounts) == [500, 0]
+
+    def test_the_older_package_counts_though_its_term_ends_later(self):
+        older = metered(calls(2000), balance="5000.00")
+        used(older, 1500, at=MARCH_20)
+        other = on_sale(terms(basic("10.00"), calls(0)), code="other")
+        younger = subscriptions.subscribe(
+            customer=older.customer, price_version=other, auto_renew=False, at=MARCH_10
+        )
+        allowed(younger, at=MARCH_10)
+        announced(older)
+        swept(older.paid_until)
+        used(older, 1500, at=older.paid_until + timedelta(hours=1))
+        billing.close(at=final(younger))
+        assert [bill.amount_minor for bill in UsageBill.objects.all()] == [0, 0]
+
+    def test_takes_no_more_than_a_price_that_falls_with_volume(self):
+        tiers = ({"up_to": "100", "unit_price": "1"}, {"up_to": None, "unit_price": "0.1"})
+        subscription = metered(calls(0, model="VOLUME", tiers=tiers), at=MARCH_20)
+        allowed(subscription, at=MARCH_20)
+        used(subscription, 100, at=MARCH_20)
+        used(subscription, 100, at=shanghai(2025, 4, 10))
+        bill = billed(subscription)
+        assert (bill.rated, bill.amount) == (cny("20.00"), cny("20.00"))
+
+    def test_goes_on_with_others_where_one_cannot_be_billed(self, monkeypatch):
+        first, second = metered(), metered(code="other", no_meter=True)
+        written = UsageBill.objects.create
+
+        def create(**facts):
+            if facts["subscription"].pk == first.pk:
+                raise IntegrityError("no")
+            return written(**facts)
+
+        monkeypatch.setattr(UsageBill.objects, "create", create)
+        assert billing.close(at=final(second)) == 1
+        assert UsageBill.objects.get().subscription == second
 
     def test_keeps_lines_that_recompute_what_is_taken(self):
         subscription = metered(calls(1000, tiers=({"up_to": None, "unit_price": "0.0033"},)))
@@ -238,6 +283,26 @@ class TestSettle:
         assert explain(charge).total == cny("5.00")
         bill.refresh_from_db()
         assert (bill.charge, bill.settled_at) == (charge, final(subscription))
+
+    def test_names_the_consent_by_which_it_was_used(self):
+        meter("sms")
+        subscription = metered(calls(), calls(0, code="sms", name="短信", name_en="SMS"))
+        rule = allowed(subscription)
+        used(subscription, 1500, at=MARCH_10)
+        billed(subscription)
+        allowed(subscription, code="sms", at=final(subscription))
+        allowed(subscription, "9.00", at=final(subscription))
+        billing.settle(at=final(subscription))
+        assert Charge.objects.get(kind="USAGE").consent_id == rule.consent_id
+
+    def test_names_the_consent_from_before_it_was_stopped(self):
+        subscription = metered()
+        rule = allowed(subscription)
+        used(subscription, 1500, at=MARCH_10)
+        stopped(subscription, at=MARCH_20)
+        billed(subscription)
+        billing.settle(at=final(subscription))
+        assert Charge.objects.get(kind="USAGE").consent_id == rule.consent_id
 
     def test_settles_a_bill_once(self):
         subscription = metered()

@@ -74,7 +74,7 @@ def test_asks_for_more_than_one(program, subscription):
     assert not program.get(f"{HERE}api_calls/?quantity=61").json()["allowed"]
 
 
-@pytest.mark.parametrize("quantity", ["", "-1", "NaN", "much"])
+@pytest.mark.parametrize("quantity", ["", "-1", "NaN", "Infinity", "1e1000000", "much"])
 def test_refuses_quantities_that_are_none(program, quantity):
     answer = program.get(f"{HERE}api_calls/?quantity={quantity}")
     assert answer.status_code == 400

@@ -45,6 +45,10 @@ def used(subscription, quantity):
     recorded(subscription.customer, event(quantity, occurred_at=now, at=now), at=now)
 
 
+def agreed(subscription) -> dict[str, object]:
+    return {"policy": "CAP_AMOUNT", "most": "80", "price": subscription.price_version_id}
+
+
 class TestLimits:
     def test_shows_what_is_used_of_what_is_included(self, browser, subscription):
         used(subscription, 85)
@@ -108,19 +112,31 @@ class TestPack:
     def of(subscription) -> str:
         return reverse("packages:pack", args=[subscription.number, "api_calls"])
 
+    @staticmethod
+    def shown(subscription) -> dict[str, object]:
+        price = subscription.price_version_id
+        return {"nth": 1, "term": subscription.period_number, "price": price}
+
+    @pytest.mark.parametrize("name", ["term", "price"])
+    @pytest.mark.parametrize("other", ["", "x", "0", "²"])
+    def test_refuses_terms_and_prices_that_were_not_shown(self, client, packed, name, other):
+        fund(packed.customer, "50.00", at=timezone.now())
+        client.post(self.of(packed), self.shown(packed) | {name: other})
+        assert not ExtraPack.objects.exists()
+
     def test_is_offered_where_it_is_sold(self, client, packed):
         assert self.of(packed) in client.get(HERE).content.decode()
 
     def test_names_what_is_missing(self, client, packed):
         shown = client.get(self.of(packed))
         assert shown.context["missing"] == cny("3.00")
-        assert client.post(self.of(packed), {"nth": 1}).url == self.of(packed)
+        assert client.post(self.of(packed), self.shown(packed)).url == self.of(packed)
         assert not ExtraPack.objects.exists()
 
     def test_is_bought_once_by_pressing_twice(self, client, packed):
         fund(packed.customer, "50.00", at=timezone.now())
         for _press in range(2):
-            answer = client.post(self.of(packed), {"nth": "1"})
+            answer = client.post(self.of(packed), self.shown(packed))
         pack = ExtraPack.objects.get()
         assert answer.url == reverse("packages:charge", args=[pack.charge_id])
         assert "4.00" in text(client.get(answer.url))
@@ -128,7 +144,9 @@ class TestPack:
     @pytest.mark.parametrize("nth", ["", "x", "0", "-1", "2", "9" * 30])
     def test_refuses_numbers_that_were_not_shown(self, client, packed, nth):
         fund(packed.customer, "50.00", at=timezone.now())
-        assert client.post(self.of(packed), {"nth": nth}).url == self.of(packed)
+        assert client.post(self.of(packed), self.shown(packed) | {"nth": nth}).url == self.of(
+            packed
+        )
         assert not ExtraPack.objects.exists()
 
     def test_leads_back_where_none_is_sold(self, browser, subscription):
@@ -142,11 +160,20 @@ class TestOverage:
         assert not Overage.objects.exists()
 
     def test_keeps_what_was_agreed_to(self, browser, subscription):
-        answer = browser.post(overage_of(subscription), {"policy": "CAP_AMOUNT", "most": "80"})
+        answer = browser.post(overage_of(subscription), agreed(subscription))
         assert answer.url == HERE
         made = Overage.objects.get()
         assert (made.most_minor, made.consent.control) == (8000, "portal:use")
         assert "80.00" in made.consent.text
+
+    def test_refuses_agreements_to_another_price(self, browser, subscription):
+        posted = agreed(subscription) | {"price": subscription.price_version_id + 1}
+        assert browser.post(overage_of(subscription), posted).status_code == 422
+        assert not Overage.objects.exists()
+
+    def test_begins_with_what_was_decided(self, browser, subscription):
+        browser.post(overage_of(subscription), agreed(subscription))
+        assert 'value="80.00"' in browser.get(overage_of(subscription)).content.decode()
 
     def test_stops_without_an_agreement(self, browser, subscription):
         browser.post(overage_of(subscription), {"policy": "BLOCK"})

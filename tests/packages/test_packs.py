@@ -8,14 +8,14 @@ from decimal import Decimal
 
 import pytest
 
-from packages import catalogue, charges, packs, quotas
+from packages import catalogue, charges, packs, quotas, subscriptions
 from packages.drafting import BadPrice
 from packages.entitlements import check
 from packages.models import Charge, ExtraPack, Notice
 from packages.packs import NoPack
 from tests.factories import cny
 from tests.packages import shelf
-from tests.packages.buying import left
+from tests.packages.buying import left, on_sale
 from tests.packages.renewing import announced, now, swept
 from tests.packages.test_subscription_guards import refused
 from tests.packages.test_use_guards import copy
@@ -43,7 +43,14 @@ def packed(**facts):
 
 
 def bought(subscription, nth=1, *, at=MARCH_10) -> ExtraPack:
-    return packs.buy(subscription_id=subscription.pk, code="api_calls", nth=nth, at=at)
+    return packs.buy(
+        subscription_id=subscription.pk,
+        code="api_calls",
+        nth=nth,
+        period_number=subscription.period_number,
+        price_version_id=subscription.price_version_id,
+        at=at,
+    )
 
 
 class TestBuy:
@@ -84,6 +91,20 @@ class TestBuy:
         subscription = packed()
         with pytest.raises(NoPack):
             bought(subscription, 2)
+
+    def test_refuses_what_was_shown_in_another_term(self):
+        shown = announced(packed())
+        swept(shown.paid_until)
+        with pytest.raises(NoPack):
+            bought(shown, at=shown.paid_until + timedelta(days=1))
+
+    def test_refuses_what_was_shown_at_another_price(self):
+        shown = packed()
+        dearer = replace(calls(), pack_units=Decimal(500), pack_price=cny("40.00"))
+        version = on_sale(shelf.terms(shelf.basic("199.00"), dearer), code="max")
+        subscriptions.change(subscription_id=shown.pk, price_version=version, at=MARCH_10)
+        with pytest.raises(NoPack):
+            bought(shown, at=MARCH_20)
 
     def test_needs_the_money(self):
         one = replace(calls(), pack_units=Decimal(500), pack_price=cny("4.00"))
