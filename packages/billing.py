@@ -73,7 +73,7 @@ def settle(*, at: datetime, customer_id: int | None = None) -> int:
 @contextmanager
 def _going_on(event: str, **facts: int) -> Iterator[None]:
     """
-    Log what goes wrong with one, so that it is not in the way of others; I24 finds what is left.
+    Log what goes wrong with one, so that it is not in the way of others; I25 finds what is left.
     """
     try:
         yield
