@@ -187,5 +187,6 @@ def _said(customer: Customer, lots: Sequence[Lot]) -> tuple[str, str]:
 
 
 def _moment(lot: Lot, customer: Customer) -> str:
-    local = lot.expires_at and lot.expires_at.astimezone(customer.zone)
-    return date_format(local, "DATETIME_FORMAT")
+    if lot.expires_at is None:
+        return ""
+    return date_format(lot.expires_at.astimezone(customer.zone), "DATETIME_FORMAT")
