@@ -1,4 +1,4 @@
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -18,6 +18,7 @@ from packages.terms import METERED, PERCENTAGE, SEAT, Terms
 
 MOST_SEATS = 100_000
 MOST_USED = 1_000_000_000
+ALL_USE = "ALL"  # codes of features are small
 
 
 class CalculatorForm(forms.Form):
@@ -184,9 +185,10 @@ class AgreementForm(forms.Form):
 class CapForm(forms.Form):
     """
     The most that use may cost in a month. action: "set", "once" for this month, or "lift".
+
+    features: what can be capped by itself, code -> name.
     """
 
-    code = forms.CharField(required=False, max_length=40, widget=forms.HiddenInput)
     most = forms.CharField(
         label=gettext_lazy("At most per month"),
         max_length=40,
@@ -194,9 +196,21 @@ class CapForm(forms.Form):
     )
     action = forms.ChoiceField(choices=[(one, one) for one in ("set", "once", "lift")])
 
-    def __init__(self, data: Any, *, currency: str) -> None:
+    def __init__(self, data: Any, *, currency: str, features: Mapping[str, str]) -> None:
         super().__init__(data)
+        self.fields["code"] = forms.ChoiceField(
+            label=_("What the cap is for"),
+            choices=[(ALL_USE, _("All use together")), *features.items()],
+        )
         self.currency = currency
+
+    @property
+    def code_of_feature(self) -> str:
+        """
+        Return the code of the feature, empty for all use together.
+        """
+        code = self.cleaned_data["code"]
+        return "" if code == ALL_USE else code
 
     @property
     def is_once(self) -> bool:

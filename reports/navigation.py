@@ -60,6 +60,9 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
                 _entry(_("Quotes"), "history_edu", "packages_pricequote"),
                 _entry(_("Meters"), "speed", "packages_meter"),
                 _entry(_("Usage events"), "monitoring", "packages_usageevent"),
+                _entry(_("Bills for use"), "receipt_long", "packages_usagebill"),
+                _entry(_("Rules for use"), "rule", "packages_overage"),
+                _entry(_("Spending caps"), "front_hand", "packages_spendingcap"),
             ],
         },
         {

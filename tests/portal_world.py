@@ -174,7 +174,7 @@ class World:
             },
             "packages:top-up": {"gateway": "sandbox"},
             "packages:subscribe": {"term": "month"},
-            "packages:limits": {"most": "5.00", "action": "set"},
+            "packages:limits": {"code": "ALL", "most": "5.00", "action": "set"},
             "packages:overage": {"policy": "BLOCK"},
             "packages:pack": {"nth": "1"},
             "packages:dispute": {"words": "Not what we agreed."},

@@ -200,7 +200,7 @@ class CouponAdmin(ReadOnlyAdmin):
                     (_("State"), self.state(coupon)),
                     (_("Chinese name"), coupon.name),
                     (_("English name"), coupon.name_en),
-                    (_("Used"), self.uses_so_far(coupon)),
+                    (_("Uses so far"), self.uses_so_far(coupon)),
                     (_("Valid from"), stamp(coupon.valid_from)),
                     (_("Valid to"), stamp(coupon.valid_to)),
                     (_("Made"), stamp(coupon.created_at)),

@@ -5,6 +5,7 @@ What use may cost: what is included and left, what goes on beyond it, and caps o
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from typing import Any
 
 from django.contrib import messages
 from django.http import Http404, HttpResponse
@@ -20,7 +21,7 @@ from accounts.models import Customer
 from crm_billing.errors import DomainError
 from crm_billing.money import from_minor
 from crm_billing.templatetags.ui import money, symbol
-from packages import allowing, entitlements, limits, packs, periods, reckoning, wording
+from packages import allowing, entitlements, limits, packs, periods, prices, reckoning, wording
 from packages.entitlements import REASONS, Decision
 from packages.forms import CapForm, OverageForm
 from packages.limits import Limits
@@ -69,17 +70,27 @@ def limits_page(request: PortalRequest) -> HttpResponse:
     """
     if request.method == "POST":
         return _cap(request)
-    return _shown(request, CapForm(None, currency=request.customer.currency))
+    return _shown(request, _cap_form(request, None))
+
+
+def _cap_form(request: PortalRequest, data: Any) -> CapForm:
+    live = Subscription.objects.live().filter(customer=request.customer)
+    features = {
+        component.code: component.called
+        for version_id in live.order_by("pk").values_list("price_version_id", flat=True)
+        for component in prices.terms_of(version_id).of_kind(*USED)
+    }
+    return CapForm(data, currency=request.customer.currency, features=features)
 
 
 @may_top_up
 def _cap(request: PortalRequest) -> HttpResponse:
-    form = CapForm(request.POST, currency=request.customer.currency)
+    form = _cap_form(request, request.POST)
     if form.is_valid():
         try:
             allowing.cap(
                 customer=request.customer,
-                code=form.cleaned_data["code"],
+                code=form.code_of_feature,
                 most=form.amount,
                 once=form.is_once,
                 at=timezone.now(),
@@ -112,7 +123,9 @@ def overage(request: PortalRequest, number: str, code: str) -> HttpResponse:
     asked = request.POST if posted else request.GET
     known = limits.read(request.customer, [subscription])
     rule = known.overage(subscription.pk, code, timezone.now())
-    form = OverageForm(asked or None, currency=subscription.currency, held=rule and rule.most)
+    form = OverageForm(
+        asked or None, currency=subscription.currency, held=rule.most if rule else None
+    )
     agreed = None
     if form.is_bound and form.is_valid():
         if posted:
@@ -235,12 +248,21 @@ def _shown(request: PortalRequest, form: CapForm, *, status: int = 200) -> HttpR
         "spent": spent,
         "cap": cap.most if cap else None,
         "is_once": bool(cap and cap.month),
+        "has_caps": any(held.most is not None for held in _caps(known, month, customer)),
         "percent": _percent(spent, cap.most if cap else None),
         "form": form,
         "symbol": symbol(customer.currency),
         "unpaid": UsageBill.objects.unpaid().filter(customer=customer).order_by("pk"),
     }
     return render(request, "packages/limits.html", context, status=status)
+
+
+def _caps(known: Limits, month: date, customer: Customer) -> list[SpendingCap]:
+    """
+    Return the caps that hold in a month, of features and of all use.
+    """
+    found = (known.cap(code, month, customer.time_zone) for code in known.caps)
+    return [one for one in found if one is not None]
 
 
 def _row(

@@ -50,6 +50,23 @@ def agreed(subscription) -> dict[str, object]:
 
 
 class TestLimits:
+    def test_caps_a_feature_and_lifts_it(self, browser):
+        browser.post(HERE, {"code": "api_calls", "most": "20", "action": "set"})
+        assert (SpendingCap.objects.get().code, SpendingCap.objects.get().most) == (
+            "api_calls",
+            cny("20.00"),
+        )
+        shown = browser.get(HERE)
+        assert "At most" in text(shown) and 'value="lift"' in shown.content.decode()
+        browser.post(HERE, {"code": "api_calls", "most": "", "action": "lift"})
+        assert SpendingCap.objects.latest("pk").most is None
+
+    @pytest.mark.parametrize("code", ["", "nosuch", "base", "<b>", "a\x00b"])
+    def test_caps_nothing_else(self, browser, code):
+        answer = browser.post(HERE, {"code": code, "most": "20", "action": "set"})
+        assert answer.status_code == 422
+        assert not SpendingCap.objects.exists()
+
     def test_shows_what_is_used_of_what_is_included(self, browser, subscription):
         used(subscription, 85)
         shown = browser.get(HERE)
@@ -65,7 +82,7 @@ class TestLimits:
         assert reverse("packages:package-list") in shown.content.decode()
 
     def test_caps_all_months(self, browser, subscription):
-        answer = browser.post(HERE, {"most": "20", "action": "set"})
+        answer = browser.post(HERE, {"code": "ALL", "most": "20", "action": "set"})
         assert answer.url == HERE
         cap = SpendingCap.objects.get()
         assert (cap.most_minor, cap.month, cap.made_by) == (
@@ -75,17 +92,17 @@ class TestLimits:
         )
 
     def test_raises_a_cap_once(self, browser, subscription):
-        browser.post(HERE, {"most": "20", "action": "once"})
+        browser.post(HERE, {"code": "ALL", "most": "20", "action": "once"})
         assert SpendingCap.objects.get().month.day == 1
 
     def test_lifts_a_cap(self, browser, subscription):
-        browser.post(HERE, {"most": "20", "action": "set"})
-        browser.post(HERE, {"most": "", "action": "lift"})
+        browser.post(HERE, {"code": "ALL", "most": "20", "action": "set"})
+        browser.post(HERE, {"code": "ALL", "most": "", "action": "lift"})
         assert SpendingCap.objects.latest("pk").most_minor is None
 
     @pytest.mark.parametrize("most", ["", "x", "-1", "1.234"])
     def test_refuses_amounts_that_are_none_at_the_field(self, browser, subscription, most):
-        answer = browser.post(HERE, {"most": most, "action": "set"})
+        answer = browser.post(HERE, {"code": "ALL", "most": most, "action": "set"})
         assert answer.status_code == 422
         assert "most" in answer.context["form"].errors
         assert not SpendingCap.objects.exists()
@@ -95,7 +112,7 @@ class TestLimits:
         assert '<button class="btn btn-primary" name="action"' not in (
             viewer.get(HERE).content.decode()
         )
-        assert viewer.post(HERE, {"most": "20", "action": "set"}).status_code == 403
+        assert viewer.post(HERE, {"code": "ALL", "most": "20", "action": "set"}).status_code == 403
 
 
 class TestPack:
