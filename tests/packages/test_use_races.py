@@ -61,6 +61,7 @@ def test_a_pack_is_of_one_term_though_the_next_begins():
     subscription = announced(packed())
     at = subscription.paid_until
     race([lambda: swept(at), buys(subscription, at - timedelta(seconds=1))] * 4)
+    swept(at)  # what buyers held was left to a later sweep
     assert Charge.objects.filter(kind="RENEWAL").count() == 1
     for pack in ExtraPack.objects.all():
         assert pack.period_number == 1
