@@ -180,10 +180,10 @@ def _component(subscription: Subscription, code: str) -> Component:
 
 def _running(subscription: Subscription, code: str, at: datetime) -> Reckoned | None:
     """
-    Return what the use of a feature has come to in the running term.
+    Return what the use of a feature has come to in the running term, be it paid or not.
     """
     customer = subscription.customer
-    found = reckoning.reckon(customer, reckoning.unbilled(customer, at=at), at=at)
+    found = reckoning.reckon(customer, reckoning.in_use(customer, at=at), at=at)
     mine = [one for one in found if one.term.subscription.pk == subscription.pk]
     return next((one for one in mine if one.component.code == code and one.term.ends_at > at), None)
 

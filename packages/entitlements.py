@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Customer
 from crm_billing.money import to_minor
-from packages import limits, periods, prices, queries, reckoning, totals
+from packages import limits, prices, queries, reckoning, totals
 from packages.models import Meter, Overage, Package, Subscription, UsageBill
 from packages.queries import Offered
 from packages.reckoning import ALL, MONTH, TERM, Reckoned, Term
@@ -146,15 +146,9 @@ class _View:
     @cached_property
     def terms(self) -> list[Term]:
         """
-        Return all terms whose use is not billed, and that of a subscription in grace.
+        Return all terms whose use is not billed, those in grace included.
         """
-        found = reckoning.unbilled(self.customer, at=self.at)
-        running = {one.subscription.pk for one in found if one.ends_at > self.at}
-        return found + [
-            _unpaid_term(one, terms)
-            for one, terms in self.subscriptions
-            if one.pk not in running and one.paid_until <= self.at and not one.is_paused
-        ]
+        return reckoning.in_use(self.customer, at=self.at)
 
     @cached_property
     def reckoned(self) -> list[Reckoned]:
@@ -345,22 +339,3 @@ def _reason(bound: str, reckoned: Reckoned) -> str:
 
 def _no(feature: str, reason: str, *, next_plan: str | None = None) -> Decision:
     return Decision(feature=feature, allowed=False, reason=reason, next_plan=next_plan)
-
-
-def _unpaid_term(one: Subscription, terms: Terms) -> Term:
-    """
-    Return the term that a subscription in grace is using without having paid it yet.
-    """
-    number = one.period_number + 1
-    _start, ends_at = periods.span(
-        one.anchor_on, terms.interval, number - one.anchor_number, one.zone
-    )
-    return Term(
-        subscription=one,
-        price_version_id=one.price_version_id,
-        terms=terms,
-        number=number,
-        starts_at=one.paid_until,
-        ends_at=ends_at,
-        is_trial=False,
-    )

@@ -155,11 +155,25 @@ def with_price(periods_: QuerySet[SubscriptionPeriod]) -> QuerySet[SubscriptionP
     )
 
 
+def in_use(customer: Customer, *, at: datetime) -> list[Term]:
+    """
+    Return the terms whose use is not billed, and those that are used without being paid yet.
+    """
+    unpaid = Subscription.objects.live().filter(
+        customer=customer, auto_renew=True, paid_until__lte=at
+    )
+    return unbilled(customer, at=at) + [
+        _unpaid_term(one)
+        for one in unpaid.select_related("customer", "package").order_by("pk")
+        if not one.is_paused and prices.terms_of(one.price_version_id).of_kind(*USED)
+    ]
+
+
 def spent_minor(customer: Customer, code: str, month: date, *, at: datetime) -> int:
     """
     Return what use costs in a month so far, billed or not; code "" is for all use together.
     """
-    terms = unbilled(customer, at=at)
+    terms = in_use(customer, at=at)
     running = sum(
         share.amount_minor
         for one in reckon(customer, terms, at=at)
@@ -363,6 +377,26 @@ def _billed_elsewhere(customer: Customer, one: Term) -> dict[str, datetime]:
         bill__subscription=one.subscription
     )
     return dict(shares.values_list("code").annotate(Max("ends_at")))
+
+
+def _unpaid_term(one: Subscription) -> Term:
+    """
+    Return the term that a subscription in grace is using without having paid it yet.
+    """
+    terms = prices.terms_of(one.price_version_id)
+    number = one.period_number + 1
+    _start, ends_at = periods.span(
+        one.anchor_on, terms.interval, number - one.anchor_number, one.zone
+    )
+    return Term(
+        subscription=one,
+        price_version_id=one.price_version_id,
+        terms=terms,
+        number=number,
+        starts_at=one.paid_until,
+        ends_at=ends_at,
+        is_trial=False,
+    )
 
 
 def _overlap(one: Term, other: Term) -> bool:

@@ -231,7 +231,7 @@ def _shown(request: PortalRequest, form: CapForm, *, status: int = 200) -> HttpR
     customer, at = request.customer, timezone.now()
     month = periods.day_in(at, customer.time_zone).replace(day=1)
     known = limits.read(customer, list(customer.subscriptions.all()))
-    terms = reckoning.unbilled(customer, at=at)
+    terms = reckoning.in_use(customer, at=at)
     running = [
         one
         for one in reckoning.reckon(customer, terms, at=at)

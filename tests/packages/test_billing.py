@@ -9,7 +9,7 @@ import pytest
 from django.db import IntegrityError
 
 from crm_billing import outbox
-from packages import billing, charges, subscriptions
+from packages import billing, charges, renewals, subscriptions
 from packages.explain import explain
 from packages.models import Charge, UsageBill
 from tests.factories import NOON, cny, fund
@@ -187,6 +187,21 @@ class TestRules:
         stopped(subscription, at=MARCH_20)
         used(subscription, 1000, at=MARCH_20 + timedelta(days=1))
         assert taken(subscription) == cny("3.00")
+
+    def test_what_was_used_before_the_term_was_paid_stays_owed(self):
+        subscription = announced(metered(balance="99.00"))
+        allowed(subscription)
+        unpaid_at = subscription.paid_until
+        swept(unpaid_at)
+        used(subscription, 1500, at=unpaid_at + timedelta(days=1))
+        stopped(subscription, at=unpaid_at + timedelta(days=2))
+        fund(subscription.customer, "200.00", at=unpaid_at + timedelta(days=3))
+        renewals.retry(customer_id=subscription.customer_id, at=unpaid_at + timedelta(days=3))
+        again = now(subscription)
+        assert (again.state, again.period_number) == ("ACTIVE", 2)
+        billing.close(at=final(again))
+        bill = UsageBill.objects.get(subscription=subscription, period_number=2)
+        assert bill.amount == cny("5.00")
 
     def test_a_lower_amount_leaves_what_is_owed(self):
         subscription = metered()
