@@ -15,7 +15,7 @@ from crm_billing.errors import DomainError
 from crm_billing.money import InexactMoney, to_minor
 from crm_billing.templatetags.ui import money
 from crm_billing.transactions import money_transaction
-from packages import periods, reckoning, subscriptions, wording
+from packages import periods, reckoning, subscriptions, used_terms, wording
 from packages.models import Overage, SpendingCap, Subscription
 from packages.reckoning import Reckoned
 from packages.terms import USED, Component
@@ -183,7 +183,7 @@ def _running(subscription: Subscription, code: str, at: datetime) -> Reckoned | 
     Return what the use of a feature has come to in the running term, be it paid or not.
     """
     customer = subscription.customer
-    found = reckoning.reckon(customer, reckoning.in_use(customer, at=at), at=at)
+    found = reckoning.reckon(customer, used_terms.in_use(customer, at=at), at=at)
     mine = [one for one in found if one.term.subscription.pk == subscription.pk]
     return next((one for one in mine if one.component.code == code and one.term.ends_at > at), None)
 

@@ -19,7 +19,7 @@ from accounts.customers import CustomerClosed, CustomerFrozen
 from crm_billing import crash, outbox
 from crm_billing.money import from_minor
 from crm_billing.transactions import money_transaction
-from packages import charges, notices, reckoning, wording
+from packages import charges, notices, reckoning, used_terms, wording
 from packages.models import (
     Charge,
     Notice,
@@ -31,9 +31,10 @@ from packages.models import (
     UsageShare,
 )
 from packages.models.usage import LATEST
-from packages.reckoning import LONGEST_WAIT, Reckoned
+from packages.reckoning import Reckoned
 from packages.telling import Told
 from packages.terms import USED
+from packages.used_terms import LONGEST_WAIT
 from wallet import spending
 from wallet.ledger import InsufficientFunds, MoneyFrozen
 
@@ -90,11 +91,11 @@ def _close(period_id: int, at: datetime) -> bool:
     known = UsageBill.objects.filter(
         subscription=period.subscription_id, period_number=period.number
     )
-    terms = reckoning.terms_of(SubscriptionPeriod.objects.filter(pk=period_id))
+    terms = used_terms.terms_of(SubscriptionPeriod.objects.filter(pk=period_id))
     if known.exists() or not terms:
         return False
     [term] = terms
-    together = reckoning.reckon(customer, reckoning.unbilled(customer, at=at), at=at)
+    together = reckoning.reckon(customer, used_terms.unbilled(customer, at=at), at=at)
     mine = (term.subscription.pk, term.number)
     found = [one for one in together if (one.term.subscription.pk, one.term.number) == mine]
     amount = sum(one.amount_minor for one in found)
@@ -201,7 +202,7 @@ def _unbilled(at: datetime) -> QuerySet[SubscriptionPeriod]:
     billed = UsageBill.objects.filter(
         subscription=OuterRef("subscription"), period_number=OuterRef("number")
     )
-    ended = reckoning.with_price(SubscriptionPeriod.objects.all()).filter(
+    ended = used_terms.with_price(SubscriptionPeriod.objects.all()).filter(
         Exists(counted),
         ~Exists(billed),
         Q(is_trial=False),
@@ -221,7 +222,7 @@ def _frozen(one: Reckoned) -> dict[str, Any]:
         exact = sum((charges.exact_of(step) for step in line["steps"]), Fraction())
         line["steps"].append(
             {
-                "not_allowed": True,
+                "owed" if one.amount_minor > line["amount_minor"] else "not_allowed": True,
                 "units": "1",
                 "unit_price": str(Fraction(amount.amount) - exact),
                 "flat_price": "0",

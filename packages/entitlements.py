@@ -16,11 +16,12 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Customer
 from crm_billing.money import to_minor
-from packages import limits, prices, queries, reckoning, totals
+from packages import limits, prices, queries, reckoning, totals, used_terms
 from packages.models import Meter, Overage, Package, Subscription, UsageBill
 from packages.queries import Offered
-from packages.reckoning import ALL, MONTH, TERM, Reckoned, Term
+from packages.reckoning import ALL, MONTH, TERM, Reckoned
 from packages.terms import METERED, ONE_OFF, PERCENTAGE, SEAT, Component, Terms
+from packages.used_terms import Term
 from wallet import queries as wallet
 
 BALANCE, HARD, UNPAID = "BALANCE", "HARD", "UNPAID"
@@ -148,7 +149,7 @@ class _View:
         """
         Return all terms whose use is not billed, those in grace included.
         """
-        return reckoning.in_use(self.customer, at=self.at)
+        return used_terms.in_use(self.customer, at=self.at)
 
     @cached_property
     def reckoned(self) -> list[Reckoned]:
@@ -283,7 +284,7 @@ class _View:
     def _units(self, reckoned: Reckoned, quantity: Decimal) -> Decision:
         one = reckoned.component
         bound, room = min(self._rooms(reckoned).items(), key=lambda each: each[1])
-        affordable = reckoned.amount_minor if not room else to_minor(reckoned.line.amount) + room
+        affordable = reckoned.amount_minor if not room else reckoned.rated_minor + room
         limit = reach(reckoned.term.terms, one, affordable, used=reckoned.quantity)
         if one.hard_limit is not None and (limit is None or limit >= one.hard_limit):
             limit, bound = one.hard_limit, HARD

@@ -125,6 +125,8 @@ def step_told(step: Mapping[str, Any], currency: str) -> Step:
         return Step(told=_("more than you allowed, not taken"), amount=exact)
     if "coupon" in step:
         return Step(told=wording.by_coupon(step["coupon"], step["bps"]), amount=exact)
+    if step.get("owed"):
+        return Step(told=_("used before the price changed"), amount=exact)
     if step.get("capped"):
         return Step(told=_("no more than was paid for it"), amount=exact)
     if _is_share(step):

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from accounts.models import Customer
 from crm_billing.money import from_minor
-from packages import notices, reckoning
+from packages import notices, reckoning, used_terms
 from packages.models import Notice, Overage, PriceComponent, Subscription
 from packages.reckoning import Reckoned
 from packages.telling import Told, Used
@@ -22,7 +22,7 @@ def tell(*, customer_id: int, at: datetime) -> int:
     Of several steps passed at once only the last is told. Again changes nothing.
     """
     customer = Customer.objects.get(pk=customer_id)
-    terms = [one for one in reckoning.unbilled(customer, at=at) if one.ends_at > at]
+    terms = [one for one in used_terms.unbilled(customer, at=at) if one.ends_at > at]
     found = reckoning.reckon(customer, terms, at=at)
     return notices.write([_told(one) for one in found if _step(one)], at=at)
 

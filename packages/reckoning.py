@@ -8,48 +8,29 @@ month costs more than up to its beginning is that month's. source: docs/adr/0015
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from decimal import Decimal
 from itertools import accumulate
 
-from django.db.models import BigIntegerField, Exists, F, Max, OuterRef, Q, QuerySet, Subquery, Sum
-from django.db.models.functions import Coalesce
+from django.db.models import Max, Q, Sum
 
 from accounts.models import Customer
 from crm_billing.money import to_minor
-from packages import limits, periods, prices, quotes, totals
+from packages import limits, periods, prices, quotes, totals, used_terms
 from packages.limits import Limits
 from packages.models import (
     ExtraPack,
     Meter,
     Overage,
-    Subscription,
     SubscriptionChange,
-    SubscriptionPeriod,
-    UsageBill,
     UsageShare,
 )
 from packages.models.usage import EARLIEST
 from packages.quotes import Line, Use
 from packages.terms import METERED, USED, Component, Terms
+from packages.used_terms import Term
 
-LONGEST_WAIT = timedelta(days=100)  # a term that ended and is not billed by then never is
 TERM, MONTH, ALL = "TERM", "MONTH", "ALL"  # what bounds the cost of use
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Term:
-    """
-    A term whose use is reckoned, by the price in force when it ends or now.
-    """
-
-    subscription: Subscription
-    price_version_id: int
-    terms: Terms
-    number: int
-    starts_at: datetime
-    ends_at: datetime
-    is_trial: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,78 +83,11 @@ class _Piece:
     ends_at: datetime
 
 
-def unbilled(customer: Customer, *, at: datetime) -> list[Term]:
-    """
-    Return the terms of a customer that have begun and whose use is not billed yet, oldest first.
-    """
-    periods_ = SubscriptionPeriod.objects.filter(
-        subscription__customer=customer, starts_at__lte=at, ends_at__gt=at - LONGEST_WAIT
-    )
-    billed = UsageBill.objects.filter(
-        subscription=OuterRef("subscription"), period_number=OuterRef("number")
-    )
-    ended = Q(ends_at__lte=at)
-    return terms_of(periods_.exclude(ended & (Q(is_trial=True) | Exists(billed))))
-
-
-def terms_of(periods_: QuerySet[SubscriptionPeriod]) -> list[Term]:
-    """
-    Return periods with the price their use is reckoned by, if that charges any.
-    """
-    found = with_price(periods_).select_related("subscription__customer", "subscription__package")
-    return [
-        Term(
-            subscription=one.subscription,
-            price_version_id=one.held,
-            terms=prices.terms_of(one.held),
-            number=one.number,
-            starts_at=one.starts_at,
-            ends_at=one.ends_at,
-            is_trial=one.is_trial,
-        )
-        for one in found.order_by("subscription_id", "number")
-        if prices.terms_of(one.held).of_kind(*USED)
-    ]
-
-
-def with_price(periods_: QuerySet[SubscriptionPeriod]) -> QuerySet[SubscriptionPeriod]:
-    """
-    Annotate periods with the price version that was the last to hold in each, as `held`.
-    """
-    changed = SubscriptionChange.objects.filter(
-        subscription=OuterRef("subscription"),
-        to_version__isnull=False,
-        applied_at__gte=OuterRef("starts_at"),
-        applied_at__lt=OuterRef("ends_at"),
-    ).order_by("-applied_at", "-pk")
-    return periods_.annotate(
-        held=Coalesce(
-            Subquery(changed.values("to_version_id")[:1]),
-            F("price_version_id"),
-            output_field=BigIntegerField(),
-        )
-    )
-
-
-def in_use(customer: Customer, *, at: datetime) -> list[Term]:
-    """
-    Return the terms whose use is not billed, and those that are used without being paid yet.
-    """
-    unpaid = Subscription.objects.live().filter(
-        customer=customer, auto_renew=True, paid_until__lte=at
-    )
-    return unbilled(customer, at=at) + [
-        _unpaid_term(one)
-        for one in unpaid.select_related("customer", "package").order_by("pk")
-        if not one.is_paused and prices.terms_of(one.price_version_id).of_kind(*USED)
-    ]
-
-
 def spent_minor(customer: Customer, code: str, month: date, *, at: datetime) -> int:
     """
     Return what use costs in a month so far, billed or not; code "" is for all use together.
     """
-    terms = in_use(customer, at=at)
+    terms = used_terms.in_use(customer, at=at)
     running = sum(
         share.amount_minor
         for one in reckon(customer, terms, at=at)
@@ -199,7 +113,7 @@ def reckon(
     """
     found: list[Reckoned] = []
     limits_ = limits.read(customer, [one.subscription for one in terms])
-    spent = _spent(customer, terms)
+    spent, changes = _spent(customer, terms), _changes(terms)
     taken: dict[str, list[Term]] = defaultdict(list)
     for one in terms:
         billed, packs = _billed_elsewhere(customer, one), _packs(one)
@@ -212,8 +126,10 @@ def reckon(
             taken[code].append(one)
             rest = replace(one, starts_at=starts_at)
             pieces = _pieces(rest, min(one.ends_at, at + EARLIEST))
-            with_packs = _with_packs(component, packs.get(code, Decimal(0)))
-            found.append(_reckon(customer, rest, with_packs, pieces, limits_, spent))
+            more = packs.get(code, Decimal(0))
+            owed = _owed(customer, rest, code, more, changes)
+            with_packs = _with_packs(component, more)
+            found.append(_reckon(customer, rest, with_packs, pieces, limits_, spent, owed))
     return found
 
 
@@ -224,6 +140,7 @@ def _reckon(
     pieces: list[_Piece],
     known: Limits,
     spent: dict[tuple[str, date], int],
+    owed: list[tuple[datetime, int]],
 ) -> Reckoned:
     code, zone = component.code, one.subscription.zone
     meter = Meter.objects.filter(code=code).first()
@@ -235,6 +152,8 @@ def _reckon(
     rooms: dict[str, int] = {}
     reached = taken = 0
     for piece, cost in zip(pieces, _rising(lines, meter), strict=True):
+        before = [minor for moment, minor in owed if moment <= piece.ends_at]
+        cost = max([cost, *before])
         rated, reached = cost - reached, cost
         rooms = {
             name: room
@@ -290,19 +209,68 @@ def _costs(
     Return what the use from the term's beginning until the end of each month costs, and how much
     it is: a quantity, of PERCENTAGE the value of the transactions.
     """
-    uses: list[Use]
-    if meter is None:
-        uses = [Decimal(0)] * len(pieces)
-    elif component.kind == METERED:
-        spans = [(meter, one.starts_at, piece.ends_at) for piece in pieces]
-        uses = [used.quantity for used in totals.measure(customer, spans)]
-    else:
-        uses = [
-            totals.turnover(customer, meter, start=one.starts_at, end=piece.ends_at)
-            for piece in pieces
-        ]
+    ends = [piece.ends_at for piece in pieces]
+    uses = _uses(customer, component.kind, meter, one.starts_at, ends)
     lines = [cost(one.terms, component, use) for use in uses]
     return lines, [line.quantity for line in lines]
+
+
+def _uses(
+    customer: Customer, kind: str, meter: Meter | None, start: datetime, ends: Sequence[datetime]
+) -> Sequence[Use]:
+    if meter is None:
+        return [Decimal(0)] * len(ends)
+    if kind == METERED:
+        spans = [(meter, start, end) for end in ends]
+        return [used.quantity for used in totals.measure(customer, spans)]
+    return [totals.turnover(customer, meter, start=start, end=end) for end in ends]
+
+
+def _owed(
+    customer: Customer,
+    one: Term,
+    code: str,
+    packs: Decimal,
+    changes: Sequence[SubscriptionChange],
+) -> list[tuple[datetime, int]]:
+    """
+    Return what use had cost when another price came into force within a term: (when, minor units).
+    It stays owed, whatever the new price includes.
+    """
+    found: list[tuple[datetime, int]] = []
+    if not changes:
+        return found
+    meter = Meter.objects.filter(code=code).first()
+    is_last = meter is not None and meter.aggregation == Meter.Aggregation.LAST
+    for change in changes:
+        moment = change.applied_at
+        inside = moment is not None and one.starts_at < moment < one.ends_at
+        if moment is None or not inside or is_last:
+            continue
+        if change.subscription_id != one.subscription.pk:
+            continue
+        terms = prices.terms_of(change.from_version_id)
+        for component in terms.of_kind(*USED):
+            if component.code == code:
+                [use] = _uses(customer, component.kind, meter, one.starts_at, [moment])
+                line = cost(terms, _with_packs(component, packs), use)
+                found.append((moment, to_minor(line.amount)))
+    return found
+
+
+def _changes(terms: Sequence[Term]) -> list[SubscriptionChange]:
+    """
+    Return the changes of price that came into force within terms.
+    """
+    if not terms:
+        return []
+    return list(
+        SubscriptionChange.objects.filter(
+            subscription__in={one.subscription.pk for one in terms},
+            to_version__isnull=False,
+            applied_at__gt=min(one.starts_at for one in terms),
+        ).order_by("applied_at", "pk")
+    )
 
 
 def _rising(lines: list[Line], meter: Meter | None) -> list[int]:
@@ -377,26 +345,6 @@ def _billed_elsewhere(customer: Customer, one: Term) -> dict[str, datetime]:
         bill__subscription=one.subscription
     )
     return dict(shares.values_list("code").annotate(Max("ends_at")))
-
-
-def _unpaid_term(one: Subscription) -> Term:
-    """
-    Return the term that a subscription in grace is using without having paid it yet.
-    """
-    terms = prices.terms_of(one.price_version_id)
-    number = one.period_number + 1
-    _start, ends_at = periods.span(
-        one.anchor_on, terms.interval, number - one.anchor_number, one.zone
-    )
-    return Term(
-        subscription=one,
-        price_version_id=one.price_version_id,
-        terms=terms,
-        number=number,
-        starts_at=one.paid_until,
-        ends_at=ends_at,
-        is_trial=False,
-    )
 
 
 def _overlap(one: Term, other: Term) -> bool:

@@ -21,7 +21,17 @@ from accounts.models import Customer
 from crm_billing.errors import DomainError
 from crm_billing.money import from_minor
 from crm_billing.templatetags.ui import money, symbol
-from packages import allowing, entitlements, limits, packs, periods, prices, reckoning, wording
+from packages import (
+    allowing,
+    entitlements,
+    limits,
+    packs,
+    periods,
+    prices,
+    reckoning,
+    used_terms,
+    wording,
+)
 from packages.entitlements import REASONS, Decision
 from packages.forms import CapForm, OverageForm
 from packages.limits import Limits
@@ -231,7 +241,7 @@ def _shown(request: PortalRequest, form: CapForm, *, status: int = 200) -> HttpR
     customer, at = request.customer, timezone.now()
     month = periods.day_in(at, customer.time_zone).replace(day=1)
     known = limits.read(customer, list(customer.subscriptions.all()))
-    terms = reckoning.in_use(customer, at=at)
+    terms = used_terms.in_use(customer, at=at)
     running = [
         one
         for one in reckoning.reckon(customer, terms, at=at)

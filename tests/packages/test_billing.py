@@ -7,10 +7,11 @@ from decimal import Decimal
 
 import pytest
 from django.db import IntegrityError
+from django.utils.translation import override
 
 from crm_billing import outbox
 from packages import billing, charges, renewals, subscriptions
-from packages.explain import explain
+from packages.explain import explain, told
 from packages.models import Charge, UsageBill
 from tests.factories import NOON, cny, fund
 from tests.packages.buying import bought, left, on_sale, shanghai
@@ -110,9 +111,29 @@ class TestClose:
         subscription = metered(balance="5000.00")
         dearer = on_sale(terms(basic("199.00"), calls(1400)), code="max")
         allowed(subscription)
+        subscriptions.change(subscription_id=subscription.pk, price_version=dearer, at=MARCH_10)
+        used(subscription, 1500, at=MARCH_20)
+        assert taken(subscription) == cny("1.00")
+
+    def test_leaves_owed_what_use_had_cost_before_another_price(self):
+        subscription = metered(balance="5000.00")
+        dearer = on_sale(terms(basic("199.00"), calls(10_000)), code="max")
+        allowed(subscription)
         used(subscription, 1500, at=MARCH_10)
         subscriptions.change(subscription_id=subscription.pk, price_version=dearer, at=MARCH_20)
-        assert taken(subscription) == cny("1.00")
+        used(subscription, 3000, at=MARCH_20 + timedelta(days=1))
+        bill = billed(subscription)
+        assert bill.amount == cny("5.00") == charges.recompute(bill.lines, "CNY")
+        assert explain_told(bill) == ["used before the price changed"]
+
+    def test_goes_on_from_there_when_the_new_price_costs_more(self):
+        subscription = metered(balance="5000.00")
+        dearer = on_sale(terms(basic("199.00"), calls(1400)), code="max")
+        allowed(subscription)
+        used(subscription, 1500, at=MARCH_10)
+        subscriptions.change(subscription_id=subscription.pk, price_version=dearer, at=MARCH_20)
+        used(subscription, 800, at=MARCH_20 + timedelta(days=1))
+        assert taken(subscription) == cny("9.00")
 
     def test_leaves_out_what_no_longer_counts_anything(self):
         subscription = metered(balance="5000.00")
@@ -370,6 +391,15 @@ class TestSettle:
         assert now(subscription).state == "ENDED"
         billed(subscription)
         assert billing.settle(at=final(subscription)) == 1
+
+
+def explain_told(bill) -> list[str]:
+    """
+    Return what the steps of a bill that are no tiers say, in English.
+    """
+    with override("en"):
+        [line] = told(bill.lines, bill.currency)
+        return [step.told for step in line.steps if "×" not in step.told]
 
 
 def metered_trial():
