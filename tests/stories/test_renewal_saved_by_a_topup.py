@@ -39,7 +39,7 @@ def subjects(mailbox) -> list[str]:
 
 def test_an_unpaid_renewal_is_paid_by_the_topup_that_comes(fake_gateway, mailbox):
     today = topup_setting.now()
-    begun_at = today - timedelta(days=45)
+    begun_at = today - timedelta(days=40)
     customer = open_customer(locale="en", at=begun_at)
     fund(customer, "150.00", at=begun_at)
     begun = bought(customer, at=begun_at)
