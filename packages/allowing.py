@@ -15,7 +15,7 @@ from crm_billing.errors import DomainError
 from crm_billing.money import InexactMoney, to_minor
 from crm_billing.templatetags.ui import money
 from crm_billing.transactions import money_transaction
-from packages import periods, reckoning, subscriptions, used_terms, wording
+from packages import acting, periods, reckoning, used_terms, wording
 from packages.models import Overage, SpendingCap, Subscription
 from packages.reckoning import Reckoned
 from packages.terms import USED, Component
@@ -94,9 +94,9 @@ def allow(
     raises BadLimit: no amount above zero in the wallet's currency.
     raises PriceChanged: the agreement that was shown is about another price.
     """
-    subscription = subscriptions.lock(subscription_id)
-    subscriptions.require_right(by, subscription.customer_id)
-    subscriptions.require_live(subscription)
+    subscription = acting.lock(subscription_id)
+    acting.require_right(by, subscription.customer_id)
+    acting.require_live(subscription)
     component = _component(subscription, code)
     if (policy == Overage.Policy.CAP_AMOUNT) != (most is not None):
         raise BadLimit(_("Enter the most that it may cost."), field="most")
@@ -151,7 +151,7 @@ def cap(
     raises BadLimit: no amount of zero or more in the wallet's currency.
     """
     customer = customers.lock(customer.pk)
-    subscriptions.require_right(by, customer.pk)
+    acting.require_right(by, customer.pk)
     if most is None and once:
         raise BadLimit(_("Enter the most that it may cost."), field="most")
     most_minor = None if most is None else _minor(most, customer.currency, least=0)

@@ -16,10 +16,10 @@ from django.utils.translation import override
 
 from accounts import customers
 from accounts.customers import CustomerClosed, CustomerFrozen
-from crm_billing import crash, outbox
+from crm_billing import outbox
 from crm_billing.money import from_minor
 from crm_billing.transactions import money_transaction
-from packages import charges, notices, reckoning, used_terms, wording
+from packages import charges, charging, notices, reckoning, used_terms, wording
 from packages.models import (
     Charge,
     Notice,
@@ -35,7 +35,6 @@ from packages.reckoning import Reckoned
 from packages.telling import Told
 from packages.terms import USED
 from packages.used_terms import LONGEST_WAIT
-from wallet import spending
 from wallet.ledger import InsufficientFunds, MoneyFrozen
 
 log = structlog.get_logger(__name__)
@@ -147,15 +146,16 @@ def _settle(bill_id: int, at: datetime) -> bool:
     try:
         customers.require_active(customer)
         with transaction.atomic():
-            [entry] = spending.spend_many(
-                [
-                    spending.Spend(
-                        customer_id=customer.pk,
-                        amount=bill.amount,
-                        reference=f"use:{subscription.pk}:{bill.period_number}",
-                        description=_described(bill, subscription),
-                    )
-                ],
+            charge = charging.take(
+                subscription,
+                bill.amount,
+                kind=Charge.Kind.USAGE,
+                reference=f"use:{subscription.pk}:{bill.period_number}",
+                description=_described(bill, subscription),
+                lines=bill.lines,
+                consent_id=_agreed_by(bill),
+                period_number=bill.period_number,
+                price_version_id=bill.price_version_id,
                 at=at,
             )
     except (InsufficientFunds, CustomerFrozen, CustomerClosed, MoneyFrozen) as refusal:
@@ -164,34 +164,21 @@ def _settle(bill_id: int, at: datetime) -> bool:
             notices.write([_unpaid(bill, subscription, at)], at=at)
         log.info("use.unpaid", number=subscription.number, reason=refusal.code)
         return False
-    crash.point("use_after_post")
-    charge = Charge.objects.create(
-        customer=customer,
-        kind=Charge.Kind.USAGE,
-        subscription=subscription,
-        period_number=bill.period_number,
-        price_version_id=bill.price_version_id,
-        entry=entry,
-        consent_id=_agreed_by(bill).consent_id,
-        currency=bill.currency,
-        amount_minor=bill.amount_minor,
-        lines=bill.lines,
-        charged_at=at,
-    )
     UsageBill.objects.filter(pk=bill.pk).update(settled_at=at, next_try_at=None, charge=charge)
     outbox.put(topic="use.charged", key=str(bill.pk), payload={"bill_id": bill.pk}, at=at)
     log.info("use.charged", number=subscription.number, amount_minor=bill.amount_minor)
     return True
 
 
-def _agreed_by(bill: UsageBill) -> Overage:
+def _agreed_by(bill: UsageBill) -> int:
     """
-    Return the last rule with a consent among those by which a bill takes something.
+    Return the consent of the last rule that has one, among those by which a bill takes something.
     """
     taken = bill.shares.filter(amount_minor__gt=0)
     last = taken.aggregate(Max("overage_id"))["overage_id__max"]
     rules = Overage.objects.filter(subscription=bill.subscription_id, consent__isnull=False)
-    return rules.filter(code__in=taken.values("code"), pk__lte=last).latest("pk")
+    rules = rules.filter(code__in=taken.values("code"), pk__lte=last)
+    return rules.order_by("pk").values_list("consent_id", flat=True).reverse()[0]
 
 
 def _unbilled(at: datetime) -> QuerySet[SubscriptionPeriod]:

@@ -12,7 +12,7 @@ from accounts.consents import Circumstances
 from accounts.models import Consent, User
 from crm_billing.errors import DomainError
 from crm_billing.money import to_minor
-from packages import beginnings, changes, redemptions, wording
+from packages import beginnings, changes, charging, redemptions, wording
 from packages.catalogue import NotOnSale
 from packages.changes import Planned
 from packages.models import (
@@ -24,7 +24,6 @@ from packages.models import (
     WaitingChange,
 )
 from packages.terms import NO_TERM
-from wallet import spending
 
 HONOURED_FOR = timedelta(minutes=30)  # a change as it was shown
 
@@ -144,33 +143,18 @@ def apply(
         redemptions.end(subscription.coupon_uses.values_list("pk", flat=True), at=at, by=by)
     if not planned.due.amount:
         return
-    [entry] = spending.spend_many(
-        [
-            spending.Spend(
-                customer_id=subscription.customer_id,
-                amount=planned.due,
-                reference=f"change:{made.pk}",
-                description=wording.described(
-                    subscription, starts_at=max(planned.starts_at, at), ends_at=planned.ends_at
-                ),
-                by=by,
-            )
-        ],
-        at=at,
-    )
-    Charge.objects.create(
-        customer_id=subscription.customer_id,
+    charging.take(
+        subscription,
+        planned.due,
         kind=Charge.Kind.TERM if planned.new_term else Charge.Kind.CHANGE,
-        subscription=subscription,
-        period_number=subscription.period_number,
-        price_version=planned.version,
-        entry=entry,
-        consent_id=made.consent_id,
-        currency=subscription.currency,
-        amount_minor=to_minor(planned.due),
+        reference=f"change:{made.pk}",
+        description=wording.described(
+            subscription, starts_at=max(planned.starts_at, at), ends_at=planned.ends_at
+        ),
         lines=changes.frozen(planned.parts),
-        charged_at=at,
-        charged_by=by,
+        consent_id=made.consent_id,
+        at=at,
+        by=by,
     )
 
 

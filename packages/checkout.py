@@ -15,7 +15,7 @@ from accounts.models import Consent, Customer, User
 from crm_billing.errors import DomainError
 from crm_billing.money import to_minor
 from crm_billing.transactions import money_transaction
-from packages import beginnings, redemptions, shortfall, subscriptions
+from packages import acting, beginnings, redemptions, shortfall, subscriptions
 from packages.catalogue import NotOnSale
 from packages.models import PriceQuote, PriceVersion, Subscription
 from wallet import numbers, topups
@@ -199,7 +199,7 @@ def stopped_for(quote: PriceQuote) -> User | None:
     itself until somebody else agrees.
     """
     agreed_by = quote.consent and quote.consent.given_by
-    if agreed_by is None or subscriptions.may_spend(agreed_by, quote.customer_id):
+    if agreed_by is None or acting.may_spend(agreed_by, quote.customer_id):
         return None
     return agreed_by
 

@@ -20,7 +20,7 @@ from accounts.models import User
 from crm_billing.errors import DomainError
 from crm_billing.money import to_minor
 from crm_billing.transactions import money_transaction
-from packages import redemptions, subscriptions
+from packages import acting, redemptions
 from packages.catalogue import PUBLISH
 from packages.changes import NotNow
 from packages.models import Coupon, CouponUse, Package, PriceVersion, Subscription
@@ -151,7 +151,7 @@ def enter(*, subscription_id: int, code: str, at: datetime, by: User | None = No
     """
     subscription = _locked(subscription_id, by)
     customers.require_active(subscription.customer)
-    subscriptions.require_live(subscription)
+    acting.require_live(subscription)
     if redemptions.live(subscription) is not None:
         raise redemptions.CouponTaken(
             _("This subscription has a coupon already. Take that off first.")
@@ -227,8 +227,8 @@ def _next_price(subscription: Subscription) -> tuple[PriceVersion, int]:
 
 
 def _locked(subscription_id: int, by: User | None) -> Subscription:
-    subscription = subscriptions.lock(subscription_id)
-    subscriptions.require_right(by, subscription.customer_id)
+    subscription = acting.lock(subscription_id)
+    acting.require_right(by, subscription.customer_id)
     return subscription
 
 

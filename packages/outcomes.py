@@ -11,10 +11,10 @@ from django.db import connection
 from crm_billing import crash, outbox
 from crm_billing.money import to_minor
 from packages import dunning, notices, periods, redemptions, wording
+from packages.charging import reference
 from packages.due import Decided, Row
 from packages.models import Notice, Pause, Subscription
 from packages.prices import EachTerm
-from packages.subscriptions import reference
 from packages.telling import Told
 from wallet import spending
 

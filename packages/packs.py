@@ -19,10 +19,9 @@ from crm_billing.errors import DomainError
 from crm_billing.money import to_minor
 from crm_billing.templatetags.ui import money
 from crm_billing.transactions import money_transaction
-from packages import subscriptions, wording
+from packages import acting, charging, wording
 from packages.models import Charge, ExtraPack, Subscription
 from packages.terms import METERED, Component
-from wallet import spending
 
 log = structlog.get_logger(__name__)
 
@@ -116,8 +115,8 @@ def buy(
     raises NoPack: as `sold`; also when others were bought in the meantime, a new term has begun
     or the price is another one.
     """
-    subscription = subscriptions.lock(subscription_id)
-    subscriptions.require_right(by, subscription.customer_id)
+    subscription = acting.lock(subscription_id)
+    acting.require_right(by, subscription.customer_id)
     customers.require_active(subscription.customer)
     known = ExtraPack.objects.filter(
         subscription=subscription, period_number=period_number, code=code, nth=nth
@@ -163,31 +162,16 @@ def _charge(
     number, code = subscription.period_number, pack.component.code
     with override(subscription.customer.locale):
         description = f"{subscription.package.called} {pack.called}"
-    [entry] = spending.spend_many(
-        [
-            spending.Spend(
-                customer_id=subscription.customer_id,
-                amount=pack.price,
-                reference=f"pack:{subscription.pk}:{number}:{code}:{nth}",
-                description=description,
-                by=by,
-            )
-        ],
-        at=at,
-    )
-    return Charge.objects.create(
-        customer_id=subscription.customer_id,
+    return charging.take(
+        subscription,
+        pack.price,
         kind=Charge.Kind.PACK,
-        subscription=subscription,
-        period_number=number,
-        price_version=subscription.price_version,
-        entry=entry,
-        consent=consent,
-        currency=subscription.currency,
-        amount_minor=to_minor(pack.price),
+        reference=f"pack:{subscription.pk}:{number}:{code}:{nth}",
+        description=description,
         lines=[_line(pack)],
-        charged_at=at,
-        charged_by=by,
+        consent_id=consent.pk,
+        at=at,
+        by=by,
     )
 
 

@@ -18,11 +18,10 @@ from crm_billing.errors import DomainError
 from crm_billing.money import to_minor
 from crm_billing.templatetags.ui import money
 from crm_billing.transactions import money_transaction
-from packages import changing, due, periods, redemptions, subscriptions, wording
+from packages import acting, changing, charging, due, periods, redemptions, wording
 from packages.changes import NotNow
 from packages.models import Charge, Pause, PriceVersion, Subscription, SubscriptionPeriod
 from packages.prices import Prices
-from wallet import spending
 
 log = structlog.get_logger(__name__)
 
@@ -126,9 +125,9 @@ def pause(
     raises BadPause: the day is not within the twelve months after the paid term.
     source: docs/adr/0016-pause.md
     """
-    subscription = subscriptions.lock(subscription_id)
-    subscriptions.require_right(by, subscription.customer_id)
-    subscriptions.require_live(subscription)
+    subscription = acting.lock(subscription_id)
+    acting.require_right(by, subscription.customer_id)
+    acting.require_live(subscription)
     require_possible(subscription, at)
     require_until(subscription, until)
     ends_at = periods.instant(until, subscription.zone)
@@ -185,8 +184,8 @@ def revoke(*, subscription_id: int, at: datetime, by: User | None = None) -> Non
     raises NotAllowed: `by` may not spend for the customer.
     raises NotNow: it has begun; `resume` ends it.
     """
-    subscription = subscriptions.lock(subscription_id)
-    subscriptions.require_right(by, subscription.customer_id)
+    subscription = acting.lock(subscription_id)
+    acting.require_right(by, subscription.customer_id)
     if subscription.pauses.running().exists():
         raise NotNow(_("The pause has begun. Resume the subscription instead."))
     subscription.pauses.stop(at)
@@ -259,10 +258,10 @@ def resume(
     raises NotNow: it is not paused.
     raises ChangeStale: it was shown too long ago, or something has changed since.
     """
-    subscription = subscriptions.lock(subscription_id)
-    subscriptions.require_right(by, subscription.customer_id)
+    subscription = acting.lock(subscription_id)
+    acting.require_right(by, subscription.customer_id)
     customers.require_active(subscription.customer)
-    subscriptions.require_live(subscription)
+    acting.require_live(subscription)
     shown_at = quoted_at or at
     changing.require_fresh(subscription, shown_at, at)
     again = resumption(subscription, at=shown_at)
@@ -315,35 +314,20 @@ def _charge(
     at: datetime,
     by: User | None,
 ) -> None:
-    [entry] = spending.spend_many(
-        [
-            spending.Spend(
-                customer_id=subscription.customer_id,
-                amount=again.due,
-                reference=subscriptions.reference(
-                    "resumption", subscription.pk, again.starts_at, subscription.zone
-                ),
-                description=wording.described(
-                    subscription, starts_at=again.starts_at, ends_at=again.ends_at
-                ),
-                by=by,
-            )
-        ],
-        at=at,
-    )
-    Charge.objects.create(
-        customer_id=subscription.customer_id,
+    charging.take(
+        subscription,
+        again.due,
         kind=Charge.Kind.TERM,
-        subscription=subscription,
-        period_number=subscription.period_number,
-        price_version=again.version,
-        entry=entry,
-        consent=consent,
-        currency=subscription.currency,
-        amount_minor=to_minor(again.due),
+        reference=charging.reference(
+            "resumption", subscription.pk, again.starts_at, subscription.zone
+        ),
+        description=wording.described(
+            subscription, starts_at=again.starts_at, ends_at=again.ends_at
+        ),
         lines=again.lines,
-        charged_at=at,
-        charged_by=by,
+        consent_id=consent.pk,
+        at=at,
+        by=by,
     )
 
 

@@ -9,18 +9,16 @@ from django.utils.translation import gettext as _
 
 from accounts import consents, customers
 from accounts.consents import Circumstances
-from accounts.customers import NotAllowed
-from accounts.models import Consent, Customer, Member, User
-from accounts.queries import role_in
-from crm_billing.errors import DomainError
+from accounts.models import Consent, Customer, User
 from crm_billing.money import to_minor
 from crm_billing.transactions import money_transaction
 from packages import (
+    acting,
     beginnings,
     changes,
     changing,
     charges,
-    periods,
+    charging,
     quotes,
     redemptions,
     wording,
@@ -37,19 +35,11 @@ from packages.models import (
     SubscriptionPeriod,
     WaitingChange,
 )
-from wallet import numbers, spending
+from wallet import numbers
 
 log = structlog.get_logger(__name__)
 
 CANCEL = "packages.cancel_subscription"
-
-
-class SubscriptionEnded(DomainError):
-    """
-    It has ended; a new one must be bought.
-    """
-
-    code = "subscription_ended"
 
 
 def renewal_agreement(subscription: Subscription) -> str:
@@ -103,7 +93,7 @@ def subscribe(
     raises InsufficientFunds: less is available; `data["available"]` says how much.
     """
     customer = customers.lock(customer.pk)
-    require_right(by, customer.pk)
+    acting.require_right(by, customer.pk)
     customers.require_active(customer)
     version = PriceVersion.objects.whole().get(pk=price_version.pk)
     if quote is None and not beginnings.is_offered(version, customer, at):
@@ -146,10 +136,10 @@ def cancel(*, subscription_id: int, at: datetime, by: User | None = None) -> Sub
     raises NotAllowed: `by` is none of them.
     raises SubscriptionEnded: it is over.
     """
-    subscription = lock(subscription_id)
+    subscription = acting.lock(subscription_id)
     if not (by and by.is_active and by.is_staff and by.has_perm(CANCEL)):
-        require_right(by, subscription.customer_id)
-    require_live(subscription)
+        acting.require_right(by, subscription.customer_id)
+    acting.require_live(subscription)
     if subscription.cancelled_at is not None:
         return subscription
     subscription.auto_renew = False
@@ -176,9 +166,9 @@ def renew_automatically(
     raises NotAllowed: `by` may not spend for the customer.
     raises SubscriptionEnded: it is over.
     """
-    subscription = lock(subscription_id)
-    require_right(by, subscription.customer_id)
-    require_live(subscription)
+    subscription = acting.lock(subscription_id)
+    acting.require_right(by, subscription.customer_id)
+    acting.require_live(subscription)
     if subscription.auto_renew:
         return subscription
     subscription.consent = consents.record(
@@ -261,10 +251,10 @@ def plan_change(
     offered_at: when the price was offered.
     raises: as `change`, but for ChangeStale.
     """
-    subscription = lock(subscription_id)
-    require_right(by, subscription.customer_id)
+    subscription = acting.lock(subscription_id)
+    acting.require_right(by, subscription.customer_id)
     customers.require_active(subscription.customer)
-    require_live(subscription)
+    acting.require_live(subscription)
     version = changing.wanted(subscription, price_version, offered_at)
     wanted_seats = subscription.seats if seats is None else seats
     beginnings.require_seats(version.terms, wanted_seats)
@@ -280,8 +270,8 @@ def revoke_change(*, change_id: int, at: datetime, by: User | None = None) -> Su
     raises ChangeStale: it is in force already.
     """
     made = SubscriptionChange.objects.get(pk=change_id)
-    subscription = lock(made.subscription_id)
-    require_right(by, subscription.customer_id)
+    subscription = acting.lock(made.subscription_id)
+    acting.require_right(by, subscription.customer_id)
     made.refresh_from_db()
     if made.applied_at is not None:
         raise changing.ChangeStale(_("This change is in force already."))
@@ -289,23 +279,6 @@ def revoke_change(*, change_id: int, at: datetime, by: User | None = None) -> Su
         made.revoked_at = at
         made.save(update_fields=["revoked_at"])
     return made
-
-
-def lock(subscription_id: int) -> Subscription:
-    """
-    Lock a subscription, its customer first, until the transaction ends.
-    """
-    customer_id = Subscription.objects.values_list("customer_id", flat=True).get(pk=subscription_id)
-    customers.lock(customer_id)
-    Subscription.objects.select_for_update(no_key=True).get(pk=subscription_id)
-    return Subscription.objects.whole().get(pk=subscription_id)
-
-
-def reference(kind: str, subscription_id: int, starts_at: datetime, zone: str) -> str:
-    """
-    Return the one reference of a period's entry: "renewal:42:2027-03-01".
-    """
-    return f"{kind}:{subscription_id}:{periods.day_in(starts_at, zone)}"
 
 
 def _begin(
@@ -356,69 +329,25 @@ def _begin(
     if begun_with is not None:
         redemptions.term_begun([begun_with.pk], at=at)
     if begun.due.amount:
-        _charge_first(subscription, begun, consent, at, by)
+        charging.take(
+            subscription,
+            begun.due,
+            kind=Charge.Kind.FIRST,
+            reference=charging.reference(
+                "subscription", subscription.pk, begun.starts_at, begun.zone
+            ),
+            description=wording.described(
+                subscription, starts_at=begun.starts_at, ends_at=begun.ends_at
+            ),
+            lines=charges.frozen([line for line in begun.quote.lines if not line.is_use]),
+            consent_id=consent.pk,
+            at=at,
+            by=by,
+        )
     return subscription
-
-
-def _charge_first(
-    subscription: Subscription,
-    begun: beginnings.First,
-    consent: Consent,
-    at: datetime,
-    by: User | None,
-) -> None:
-    [entry] = spending.spend_many(
-        [
-            spending.Spend(
-                customer_id=subscription.customer_id,
-                amount=begun.due,
-                reference=reference(
-                    "subscription", subscription.pk, begun.starts_at, subscription.zone
-                ),
-                description=wording.described(
-                    subscription, starts_at=begun.starts_at, ends_at=begun.ends_at
-                ),
-                by=by,
-            )
-        ],
-        at=at,
-    )
-    Charge.objects.create(
-        customer_id=subscription.customer_id,
-        kind=Charge.Kind.FIRST,
-        subscription=subscription,
-        period_number=1,
-        price_version=subscription.price_version,
-        entry=entry,
-        consent=consent,
-        currency=subscription.currency,
-        amount_minor=to_minor(begun.due),
-        lines=charges.frozen([line for line in begun.quote.lines if not line.is_use]),
-        charged_at=at,
-        charged_by=by,
-    )
 
 
 def _end(subscription: Subscription, at: datetime) -> None:
     subscription.state = Subscription.State.ENDED
     subscription.ended_at = at
     subscription.next_try_at = subscription.past_due_at = None
-
-
-def require_live(subscription: Subscription) -> None:
-    if not subscription.is_live:
-        raise SubscriptionEnded(_("This subscription has ended."), number=subscription.number)
-
-
-def may_spend(user: User, customer_id: int) -> bool:
-    return role_in(user, customer_id) in (Member.Role.OWNER, Member.Role.FINANCE)
-
-
-def require_right(by: User | None, customer_id: int) -> None:
-    """
-    Let owners and finance people of a customer pass, and the house itself (None).
-
-    raises NotAllowed: anybody else.
-    """
-    if by is not None and not may_spend(by, customer_id):
-        raise NotAllowed(_("Only owners and finance people may do this. Ask one of them."))

@@ -16,7 +16,7 @@ from accounts.models import User
 from crm_billing.errors import DomainError
 from crm_billing.money import to_minor
 from crm_billing.transactions import money_transaction
-from packages import changing, shortfall, subscriptions
+from packages import acting, changing, shortfall, subscriptions
 from packages.changing import ChangeStale
 from packages.checkout import HONOURED_FOR
 from packages.models import PriceVersion, Subscription, WaitingChange
@@ -99,8 +99,8 @@ def revoke(*, subscription_id: int, at: datetime, by: User | None = None) -> Non
     What has been paid meanwhile stays in the wallet.
     raises NotAllowed: `by` may not spend for the customer.
     """
-    subscription = subscriptions.lock(subscription_id)
-    subscriptions.require_right(by, subscription.customer_id)
+    subscription = acting.lock(subscription_id)
+    acting.require_right(by, subscription.customer_id)
     changing.drop_waiting(subscription, Reason.REVOKED, at)
 
 
@@ -123,7 +123,7 @@ def go_on(*, at: datetime, customer_id: int | None = None, limit: int = 500) -> 
 @money_transaction
 def _go_on_with(*, waiting_id: int, at: datetime) -> bool:
     waits_for = WaitingChange.objects.values_list("subscription_id", flat=True)
-    subscription = subscriptions.lock(waits_for.get(pk=waiting_id))
+    subscription = acting.lock(waits_for.get(pk=waiting_id))
     related = WaitingChange.objects.open().select_related("agreed_by", "to_version", "consent")
     waiting = related.filter(pk=waiting_id).first()
     if waiting is None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from accounts.customers import NotAllowed
 from accounts.models import Consent
 from crm_billing import outbox
-from packages import changes, charges, checkout, subscriptions
+from packages import acting, changes, charges, checkout, subscriptions
 from packages.beginnings import AlreadySubscribed, BadSeats
 from packages.changes import NothingChanges, NotNow
 from packages.changing import ChangeStale
@@ -84,7 +84,7 @@ class TestUpgrade:
         customer = funded_customer("1000.00")
         subscription = bought(customer, on_sale())
         shown = changes.plan(
-            subscriptions.lock(subscription.pk),
+            acting.lock(subscription.pk),
             version=PriceVersion.objects.whole().get(),
             seats=9,
             at=MARCH_11,

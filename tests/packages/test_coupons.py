@@ -6,6 +6,7 @@ from djmoney.money import Money
 from accounts import customers
 from accounts.customers import CustomerFrozen, NotAllowed
 from packages import coupons, redemptions, subscriptions
+from packages.acting import SubscriptionEnded
 from packages.coupons import BadCoupon, CouponDecided
 from packages.models import Charge, Coupon, CouponUse, Package, PriceVersion
 from packages.redemptions import (
@@ -17,7 +18,6 @@ from packages.redemptions import (
     CouponUsedBefore,
     CouponUsedUp,
 )
-from packages.subscriptions import SubscriptionEnded
 from tests.factories import NOON, cny, funded_customer, member_of, open_customer, owner_of, staff
 from tests.packages.buying import MARCH_FIRST, bought, left, on_sale
 from tests.packages.couponing import coupon, drafted, facts

@@ -5,12 +5,12 @@ import pytest
 from accounts import customers
 from accounts.models import Consent
 from packages import changes, charges, entitlements, notices, pausing, renewals, subscriptions
+from packages.acting import SubscriptionEnded
 from packages.changes import NotNow
 from packages.changing import ChangeStale
 from packages.models import Charge, Notice, Pause, Subscription
 from packages.pausing import BadPause
 from packages.renewals import RenewalReport
-from packages.subscriptions import SubscriptionEnded
 from tests.factories import cny, fund, funded_customer, member_of, owner_of
 from tests.packages.buying import bought, left, on_sale, shanghai
 from tests.packages.renewing import DAY, announced, now, swept, told

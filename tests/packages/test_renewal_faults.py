@@ -148,7 +148,7 @@ def test_a_connection_cut_while_use_is_charged_leaves_the_bill_open(at_point):
     used(subscription, 1500, at=MARCH_10)
     at = final(subscription)
     billing.close(at=at)
-    at_point("use_after_post", cut_off)
+    at_point("charge_after_post", cut_off)
     with pytest.raises(DatabaseError):
         billing.settle(at=at)
     reconnect()

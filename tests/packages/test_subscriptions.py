@@ -8,10 +8,10 @@ from accounts.customers import CustomerFrozen, NotAllowed
 from accounts.models import Consent, Member
 from accounts.roles import ADMIN, FINANCE_MAKER
 from packages import beginnings, catalogue, charges, subscriptions
+from packages.acting import SubscriptionEnded
 from packages.beginnings import AlreadySubscribed, BadSeats
 from packages.catalogue import NotOnSale
 from packages.models import Charge, Subscription, SubscriptionPeriod
-from packages.subscriptions import SubscriptionEnded
 from tests.factories import (
     cny,
     funded_customer,
