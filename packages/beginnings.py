@@ -10,7 +10,7 @@ from djmoney.money import Money
 
 from accounts.models import Customer
 from crm_billing.errors import DomainError
-from packages import periods, queries, quotes, wording
+from packages import agreements, periods, queries, quotes, wording
 from packages.catalogue import NotOnSale
 from packages.discounts import Course
 from packages.models import Coupon, Package, PriceVersion, Subscription
@@ -118,7 +118,7 @@ def agreement(version: PriceVersion, begun: First, *, auto_renew: bool) -> str:
     """
     Return what a customer agrees to by subscribing, in the active language.
     """
-    return wording.agreement(
+    return agreements.agreement(
         version.package.called,
         begun.quote,
         auto_renew=auto_renew,

@@ -12,7 +12,7 @@ from accounts.consents import Circumstances
 from accounts.models import Consent, User
 from crm_billing.errors import DomainError
 from crm_billing.money import to_minor
-from packages import beginnings, changes, charging, redemptions, wording
+from packages import agreements, beginnings, changes, charging, redemptions, wording
 from packages.catalogue import NotOnSale
 from packages.changes import Planned
 from packages.models import (
@@ -83,7 +83,7 @@ def agree(
     return consents.record(
         customer=subscription.customer,
         purpose=Consent.Purpose.CHANGE,
-        text=wording.change_agreement(planned, subscription),
+        text=agreements.change_agreement(planned, subscription),
         version=planned.version.terms_version,
         at=at,
         by=by,

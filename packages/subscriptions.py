@@ -14,6 +14,7 @@ from crm_billing.money import to_minor
 from crm_billing.transactions import money_transaction
 from packages import (
     acting,
+    agreements,
     beginnings,
     changes,
     changing,
@@ -51,7 +52,7 @@ def renewal_agreement(subscription: Subscription) -> str:
     terms, use = subscription.price_version.terms, redemptions.live(subscription)
     discount = redemptions.discount(use, subscription.package_id)
     full = quotes.price(terms, seats=subscription.seats)
-    return wording.agreement(
+    return agreements.agreement(
         subscription.package.called,
         quotes.price(terms, seats=subscription.seats, discount=discount),
         auto_renew=True,

@@ -1,26 +1,22 @@
 """
-Prices and the way they are charged, in plain words. The text customers agree to is `charging`;
-whoever changes what it says gives `drafting.TERMS_VERSION` a new name.
+Prices, quantities and days, in plain words.
 """
 
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 
 from django.utils.formats import date_format
-from django.utils.translation import get_language, gettext_lazy, ngettext
+from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
 from djmoney.money import Money
 
 from crm_billing.money import exponent, rounded
 from crm_billing.templatetags.ui import MINUS, NO_BREAK_SPACE, money
-from packages.changes import Planned
-from packages.discounts import Course
 from packages.models import Subscription
 from packages.periods import day_in
-from packages.quotes import Bound, Line, Off, Quote, Share
+from packages.quotes import Bound, Line, Off, Share
 from packages.rating import PACKAGE, VOLUME, Step
-from packages.terms import COUNTED, FEATURE, METERED, NO_TERM, ONE_OFF, SEAT, Component, Terms, Tier
+from packages.terms import COUNTED, FEATURE, NO_TERM, ONE_OFF, SEAT, Component, Terms, Tier
 
 NOTICE_DAYS = 5  # renewal.notice_days: before each renewal (D§6.2)
 PRICE_NOTICE_DAYS = 30  # renewal.price_increase_notice_days: before a dearer price, with consent
@@ -39,23 +35,6 @@ TERM = {
     "half_year": gettext_lazy("Half-yearly"),
     "year": gettext_lazy("Yearly"),
 }
-EACH = {
-    "month": gettext_lazy("each month"),
-    "quarter": gettext_lazy("each quarter"),
-    "half_year": gettext_lazy("each half-year"),
-    "year": gettext_lazy("each year"),
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """
-    One answer to what people ask before they agree to be charged.
-    """
-
-    title: str
-    text: str
-    icon: str
 
 
 def number(value: Decimal | int) -> str:
@@ -163,133 +142,6 @@ def by_coupon(code: str, bps: int | None) -> str:
     return text if bps is None else f"{text}: {MINUS}{percent(bps)}{NO_BREAK_SPACE}%"
 
 
-def renewing(each: Money, interval: str, course: Course | None) -> str:
-    """
-    Say what renewals cost: `each`, for as long as a coupon holds.
-    """
-    if course is None or not course.left:
-        each = each if course is None else course.each_term(each)
-        return _("It renews by itself for %(each)s until I stop it.") % {
-            "each": per_term(each, interval)
-        }
-    told = {"each": per_term(each, interval), "full": per_term(course.full, interval)}
-    return ngettext(
-        "It renews by itself %(count)d time for %(each)s, then for %(full)s, until I stop it.",
-        "It renews by itself %(count)d times for %(each)s, then for %(full)s, until I stop it.",
-        course.left,
-    ) % {**told, "count": course.left}
-
-
-def charging(terms: Terms, *, zone: str) -> list[Rule]:
-    """
-    Say when a price is charged, how much, how it is announced and how to stop it.
-
-    zone: the customer's, in which the days of charges begin.
-    """
-    if terms.interval == NO_TERM:
-        return [
-            Rule(_("When"), _("Once, when you buy it. Nothing comes after it."), "calendar-event"),
-            _how_much(terms),
-        ]
-    each = str(EACH[terms.interval])
-    when = _(
-        "When you begin, and then %(each)s on the same day; where a month is shorter, on its last "
-        "day. Days begin at midnight in %(zone)s."
-    ) % {"each": each, "zone": zone}
-    if terms.trial_days:
-        trial = ngettext(
-            "The first %(days)d day is a trial and costs nothing.",
-            "The first %(days)d days are a trial and cost nothing.",
-            terms.trial_days,
-        ) % {"days": terms.trial_days}
-        when = _sentences([trial, _("It becomes a paid package only if you agree."), when])
-    announced = _(
-        "At least %(days)s days before each renewal you get an e-mail and a message here, with the "
-        "day, the amount and the way to stop it. If it could not be sent, nothing is charged. A "
-        "higher price is announced %(longer)s days before, and holds for you only if you agree."
-    ) % {"days": NOTICE_DAYS, "longer": PRICE_NOTICE_DAYS}
-    stop = _(
-        "At any time, in two clicks. What you have paid for stays yours until the end of the term. "
-        "Renewal is off until you switch it on yourself, and a switch turns it off again."
-    )
-    return [
-        Rule(_("When"), when, "calendar-event"),
-        _how_much(terms),
-        Rule(_("How it is announced"), announced, "bell"),
-        Rule(_("How to stop"), stop, "ban"),
-    ]
-
-
-def agreement(
-    called: str,
-    quote: Quote,
-    *,
-    auto_renew: bool,
-    zone: str,
-    now: bool = False,
-    trial_until: datetime | None = None,
-    course: Course | None = None,
-) -> str:
-    """
-    Return, line by line, what a customer agrees to: what it costs now and later, and the rules.
-
-    called: the package. now: whether the first term is bought by it; then `trial_until`, when it
-    begins with a trial. course: of the coupon it has been quoted with.
-    """
-    lines = [called]
-    seats = [line for line in quote.lines if line.component.kind == SEAT]
-    lines += [f"{one.component.called}: {number(one.quantity)}" for one in seats]
-    if course is not None:
-        lines.append(by_coupon(course.discount.code, course.discount.bps))
-    if trial_until is not None:
-        lines.append(
-            _("Nothing is taken now. The trial ends on %(day)s.")
-            % {"day": shown_day(trial_until, zone)}
-        )
-    elif now:
-        lines.append(
-            _("%(amount)s is taken from the wallet now.") % {"amount": money(quote.at_start)}
-        )
-    if auto_renew:
-        lines.append(renewing(quote.each_term, quote.terms.interval, course))
-    else:
-        lines.append(_("It does not renew: it ends with what is paid."))
-    rules = charging(quote.terms, zone=zone)
-    return "\n".join([*lines, *(f"{rule.title}: {rule.text}" for rule in rules)])
-
-
-def change_agreement(planned: Planned, subscription: Subscription) -> str:
-    """
-    Return, line by line, what a customer agrees to by changing a subscription.
-    """
-    zone = subscription.zone
-    lines = [planned.version.package.called]
-    if planned.version.terms.of_kind(SEAT):
-        lines.append(f"{_('Seats')}: {number(planned.seats)}")
-    if not planned.at_once:
-        lines.append(
-            _("From %(day)s on; until then all stays as it is.")
-            % {"day": shown_day(planned.effective_at, zone)}
-        )
-    elif planned.due.amount:
-        lines.append(
-            _("At once; %(amount)s is taken from the wallet now.") % {"amount": money(planned.due)}
-        )
-    else:
-        lines.append(_("At once; nothing is taken now."))
-    if planned.coupon_ends:
-        lines.append(
-            _("Coupon %(code)s is not for this package and ends with the change.")
-            % {"code": planned.coupon_ends}
-        )
-    lines.append(
-        renewing(planned.each_term, planned.version.interval, planned.course)
-        if subscription.auto_renew
-        else _("It does not renew: it ends with what is paid.")
-    )
-    return "\n".join(lines)
-
-
 def described(subscription: Subscription, *, starts_at: datetime, ends_at: datetime) -> str:
     """
     Describe a period in the journal, in the customer's language: the package, first and last day.
@@ -323,28 +175,6 @@ def last_day(ends_at: datetime, zone: str) -> str:
     Write the last day of what ends at a midnight.
     """
     return date_format(day_in(ends_at, zone) - timedelta(days=1), "DATE_FORMAT")
-
-
-def _how_much(terms: Terms) -> Rule:
-    parts = [
-        _("%(price)s from your wallet, in the order in which credit is spent there.")
-        % {"price": per_term(terms.fixed, terms.interval)}
-        if terms.interval != NO_TERM
-        else _("The price shown, from your wallet, in the order in which credit is spent there.")
-    ]
-    if terms.of_kind(SEAT):
-        parts.append(_("Seats beyond the included ones are paid with it."))
-    if any(
-        one.hard_limit is None or one.hard_limit > one.included for one in terms.of_kind(METERED)
-    ):
-        parts.append(
-            _(
-                "Usage beyond what is included happens only if you have allowed it, and is charged "
-                "when the term ends."
-            )
-        )
-    parts.append(_("When the balance is not enough, nothing is taken and we tell you."))
-    return Rule(_("How much"), _sentences(parts), "coins")
 
 
 def _counted(one: Component, terms: Terms) -> str:
@@ -401,13 +231,9 @@ def _share(one: Component) -> list[str]:
     return parts
 
 
-def _sentences(parts: list[str]) -> str:
-    return ("" if _in_chinese() else " ").join(parts)
-
-
 def _listed(parts: list[str]) -> str:
-    return ("；" if _in_chinese() else "; ").join(parts)
+    return ("；" if in_chinese() else "; ").join(parts)
 
 
-def _in_chinese() -> bool:
+def in_chinese() -> bool:
     return (get_language() or "").startswith("zh")

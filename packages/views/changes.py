@@ -19,7 +19,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from accounts.http import PortalRequest, may_top_up
 from crm_billing.errors import DomainError
 from crm_billing.money import from_minor
-from packages import advisor, changes, explain, queries, subscriptions, waiting, wording
+from packages import advisor, agreements, changes, explain, queries, subscriptions, waiting, wording
 from packages.changes import Planned
 from packages.forms import ChangeForm
 from packages.models import Package, PriceVersion, Subscription, SubscriptionChange
@@ -27,7 +27,7 @@ from packages.terms import SEAT
 from packages.views.advice import sentence
 from packages.views.agreeing import circumstances, clauses
 from packages.views.paying import paying as paying_for
-from packages.views.subscriptions import line_of, one_or_404
+from packages.views.standing import line_of, one_or_404
 from wallet.ledger import InsufficientFunds
 from wallet.queries import balance
 from wallet.views.topups import go_and_pay
@@ -235,7 +235,7 @@ def _preview(subscription: Subscription, planned: Planned, at: datetime) -> dict
         "paying": paying_for(subscription.customer, planned.due, at=at)
         if planned.due > free
         else None,
-        "clauses": clauses(wording.change_agreement(planned, subscription)),
+        "clauses": clauses(agreements.change_agreement(planned, subscription)),
         "seen": signing.dumps(
             {
                 "subscription": subscription.pk,

@@ -18,7 +18,8 @@ from crm_billing.errors import DomainError
 from packages import checkout, coupons
 from packages.forms import CouponForm
 from packages.views.checkout import quote_page, visible_quote
-from packages.views.subscriptions import one_or_404, subscription_page
+from packages.views.standing import one_or_404
+from packages.views.subscriptions import subscription_page
 
 WRONG_CODES = 10  # of one customer
 IN_SECONDS = 3600

@@ -40,7 +40,7 @@ from packages.packs import NoPack
 from packages.reckoning import Reckoned
 from packages.terms import METERED, USED
 from packages.views.agreeing import circumstances, clauses
-from packages.views.subscriptions import one_or_404
+from packages.views.standing import one_or_404
 from wallet.queries import balance
 
 CONTROL = "portal:use"

@@ -18,7 +18,7 @@ from packages import explain, pausing, periods, shortfall, wording
 from packages.forms import PauseForm
 from packages.models import Subscription
 from packages.views.agreeing import circumstances, clauses
-from packages.views.subscriptions import line_of, one_or_404
+from packages.views.standing import line_of, one_or_404
 from wallet.ledger import InsufficientFunds
 from wallet.queries import balance
 from wallet.topups import WrongCurrency

@@ -16,7 +16,7 @@ from django.views.decorators.http import require_safe
 from djmoney.money import Money
 
 from accounts.http import PortalRequest, customer_required
-from packages import beginnings, queries, quotes, wording
+from packages import agreements, beginnings, queries, quotes, wording
 from packages.forms import CalculatorForm
 from packages.models import Package
 from packages.queries import Offered
@@ -148,7 +148,7 @@ def package_detail(request: PortalRequest, code: str) -> HttpResponse:
         "quote": quote,
         "lines": lines(quote) if quote else [],
         "parts": [_part(one, card.terms) for one in card.terms.components],
-        "rules": wording.charging(card.terms, zone=request.customer.time_zone),
+        "rules": agreements.charging(card.terms, zone=request.customer.time_zone),
         "available": available,
         "missing": missing,
         "obstacle": _obstacle(request, offered.package),

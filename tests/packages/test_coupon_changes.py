@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from crm_billing import outbox
-from packages import changes, charges, coupons, explain, redemptions, wording
+from packages import agreements, changes, charges, coupons, explain, redemptions
 from packages.changes import NothingChanges
 from packages.changing import ChangeStale
 from packages.models import Charge, CouponUse, Package, PriceVersion, Subscription
@@ -80,7 +80,7 @@ class TestInTheTerm:
         plan = planned(subscription, big)
         assert (plan.coupon_ends, plan.each_term) == ("SPRING20", cny("900.00"))
         with override("en"):
-            assert "SPRING20" in wording.change_agreement(plan, subscription)
+            assert "SPRING20" in agreements.change_agreement(plan, subscription)
         changed(subscription, big)
         charge = Charge.objects.get(kind="CHANGE")
         assert [line["amount_minor"] for line in charge.lines] == [-16258, 60968]
@@ -90,7 +90,7 @@ class TestInTheTerm:
         small, big = two()
         subscription = bought(funded_customer("2000.00"), small, coupon=coupon(terms=3))
         with override("en"):
-            text = wording.change_agreement(planned(subscription, big), subscription)
+            text = agreements.change_agreement(planned(subscription, big), subscription)
         assert "2 times for ¥720.00 a month, then for ¥900.00 a month" in text
 
     def test_give_nothing_back_of_what_was_free(self):

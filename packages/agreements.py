@@ -1,0 +1,194 @@
+"""
+What customers agree to, line by line, in plain words.
+
+Whoever changes what these texts say gives `drafting.TERMS_VERSION` a new name.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+from djmoney.money import Money
+
+from crm_billing.templatetags.ui import money
+from packages import wording
+from packages.changes import Planned
+from packages.discounts import Course
+from packages.models import Subscription
+from packages.quotes import Quote
+from packages.terms import METERED, NO_TERM, SEAT, Terms
+
+EACH = {
+    "month": gettext_lazy("each month"),
+    "quarter": gettext_lazy("each quarter"),
+    "half_year": gettext_lazy("each half-year"),
+    "year": gettext_lazy("each year"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """
+    One answer to what people ask before they agree to be charged.
+    """
+
+    title: str
+    text: str
+    icon: str
+
+
+def renewing(each: Money, interval: str, course: Course | None) -> str:
+    """
+    Say what renewals cost: `each`, for as long as a coupon holds.
+    """
+    if course is None or not course.left:
+        each = each if course is None else course.each_term(each)
+        return _("It renews by itself for %(each)s until I stop it.") % {
+            "each": wording.per_term(each, interval)
+        }
+    told = {
+        "each": wording.per_term(each, interval),
+        "full": wording.per_term(course.full, interval),
+    }
+    return ngettext(
+        "It renews by itself %(count)d time for %(each)s, then for %(full)s, until I stop it.",
+        "It renews by itself %(count)d times for %(each)s, then for %(full)s, until I stop it.",
+        course.left,
+    ) % {**told, "count": course.left}
+
+
+def charging(terms: Terms, *, zone: str) -> list[Rule]:
+    """
+    Say when a price is charged, how much, how it is announced and how to stop it.
+
+    zone: the customer's, in which the days of charges begin.
+    """
+    if terms.interval == NO_TERM:
+        return [
+            Rule(_("When"), _("Once, when you buy it. Nothing comes after it."), "calendar-event"),
+            _how_much(terms),
+        ]
+    each = str(EACH[terms.interval])
+    when = _(
+        "When you begin, and then %(each)s on the same day; where a month is shorter, on its last "
+        "day. Days begin at midnight in %(zone)s."
+    ) % {"each": each, "zone": zone}
+    if terms.trial_days:
+        trial = ngettext(
+            "The first %(days)d day is a trial and costs nothing.",
+            "The first %(days)d days are a trial and cost nothing.",
+            terms.trial_days,
+        ) % {"days": terms.trial_days}
+        when = _sentences([trial, _("It becomes a paid package only if you agree."), when])
+    announced = _(
+        "At least %(days)s days before each renewal you get an e-mail and a message here, with the "
+        "day, the amount and the way to stop it. If it could not be sent, nothing is charged. A "
+        "higher price is announced %(longer)s days before, and holds for you only if you agree."
+    ) % {"days": wording.NOTICE_DAYS, "longer": wording.PRICE_NOTICE_DAYS}
+    stop = _(
+        "At any time, in two clicks. What you have paid for stays yours until the end of the term. "
+        "Renewal is off until you switch it on yourself, and a switch turns it off again."
+    )
+    return [
+        Rule(_("When"), when, "calendar-event"),
+        _how_much(terms),
+        Rule(_("How it is announced"), announced, "bell"),
+        Rule(_("How to stop"), stop, "ban"),
+    ]
+
+
+def agreement(
+    called: str,
+    quote: Quote,
+    *,
+    auto_renew: bool,
+    zone: str,
+    now: bool = False,
+    trial_until: datetime | None = None,
+    course: Course | None = None,
+) -> str:
+    """
+    Return, line by line, what a customer agrees to: what it costs now and later, and the rules.
+
+    called: the package. now: whether the first term is bought by it; then `trial_until`, when it
+    begins with a trial. course: of the coupon it has been quoted with.
+    """
+    lines = [called]
+    seats = [line for line in quote.lines if line.component.kind == SEAT]
+    lines += [f"{one.component.called}: {wording.number(one.quantity)}" for one in seats]
+    if course is not None:
+        lines.append(wording.by_coupon(course.discount.code, course.discount.bps))
+    if trial_until is not None:
+        lines.append(
+            _("Nothing is taken now. The trial ends on %(day)s.")
+            % {"day": wording.shown_day(trial_until, zone)}
+        )
+    elif now:
+        lines.append(
+            _("%(amount)s is taken from the wallet now.") % {"amount": money(quote.at_start)}
+        )
+    if auto_renew:
+        lines.append(renewing(quote.each_term, quote.terms.interval, course))
+    else:
+        lines.append(_("It does not renew: it ends with what is paid."))
+    rules = charging(quote.terms, zone=zone)
+    return "\n".join([*lines, *(f"{rule.title}: {rule.text}" for rule in rules)])
+
+
+def change_agreement(planned: Planned, subscription: Subscription) -> str:
+    """
+    Return, line by line, what a customer agrees to by changing a subscription.
+    """
+    zone = subscription.zone
+    lines = [planned.version.package.called]
+    if planned.version.terms.of_kind(SEAT):
+        lines.append(f"{_('Seats')}: {wording.number(planned.seats)}")
+    if not planned.at_once:
+        lines.append(
+            _("From %(day)s on; until then all stays as it is.")
+            % {"day": wording.shown_day(planned.effective_at, zone)}
+        )
+    elif planned.due.amount:
+        lines.append(
+            _("At once; %(amount)s is taken from the wallet now.") % {"amount": money(planned.due)}
+        )
+    else:
+        lines.append(_("At once; nothing is taken now."))
+    if planned.coupon_ends:
+        lines.append(
+            _("Coupon %(code)s is not for this package and ends with the change.")
+            % {"code": planned.coupon_ends}
+        )
+    lines.append(
+        renewing(planned.each_term, planned.version.interval, planned.course)
+        if subscription.auto_renew
+        else _("It does not renew: it ends with what is paid.")
+    )
+    return "\n".join(lines)
+
+
+def _how_much(terms: Terms) -> Rule:
+    parts = [
+        _("%(price)s from your wallet, in the order in which credit is spent there.")
+        % {"price": wording.per_term(terms.fixed, terms.interval)}
+        if terms.interval != NO_TERM
+        else _("The price shown, from your wallet, in the order in which credit is spent there.")
+    ]
+    if terms.of_kind(SEAT):
+        parts.append(_("Seats beyond the included ones are paid with it."))
+    if any(
+        one.hard_limit is None or one.hard_limit > one.included for one in terms.of_kind(METERED)
+    ):
+        parts.append(
+            _(
+                "Usage beyond what is included happens only if you have allowed it, and is charged "
+                "when the term ends."
+            )
+        )
+    parts.append(_("When the balance is not enough, nothing is taken and we tell you."))
+    return Rule(_("How much"), _sentences(parts), "coins")
+
+
+def _sentences(parts: list[str]) -> str:
+    return ("" if wording.in_chinese() else " ").join(parts)
