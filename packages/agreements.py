@@ -12,10 +12,10 @@ from django.utils.translation import gettext_lazy, ngettext
 from djmoney.money import Money
 
 from crm_billing.templatetags.ui import money
-from packages import wording
+from packages import quotes, wording
 from packages.changes import Planned
 from packages.discounts import Course
-from packages.models import Subscription
+from packages.models import PriceVersion, Subscription
 from packages.quotes import Quote
 from packages.terms import METERED, NO_TERM, SEAT, Terms
 
@@ -192,3 +192,28 @@ def _how_much(terms: Terms) -> Rule:
 
 def _sentences(parts: list[str]) -> str:
     return ("" if wording.in_chinese() else " ").join(parts)
+
+
+def price_agreement(
+    subscription: Subscription,
+    version: PriceVersion,
+    *,
+    holds_from: datetime,
+    course: Course | None,
+) -> str:
+    """
+    Return, line by line, what a customer agrees to by keeping a subscription at another price.
+
+    subscription, version: read with `whole()`. course: of the coupon it has and keeps.
+    """
+    quote = quotes.price(version.terms, seats=subscription.seats)
+    lines = [version.package.called]
+    if version.terms.of_kind(SEAT):
+        lines.append(f"{_('Seats')}: {wording.number(subscription.seats)}")
+    lines.append(
+        _("From the first term on that begins on %(day)s or later; until then all stays as it is.")
+        % {"day": wording.shown_day(holds_from, subscription.zone)}
+    )
+    lines.append(renewing(quote.each_term, version.interval, course))
+    rules = charging(version.terms, zone=subscription.zone)
+    return "\n".join([*lines, *(f"{rule.title}: {rule.text}" for rule in rules)])

@@ -2,22 +2,28 @@
 What a change of a subscription costs: what is shown before is what is posted. Reads, never writes.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import date, datetime
-from fractions import Fraction
-from typing import Any
 
 from django.utils.translation import gettext as _
 from djmoney.money import Money
 
 from crm_billing.errors import DomainError
-from crm_billing.money import from_minor, rounded, to_minor
-from packages import charges, periods, quotes, redemptions
+from crm_billing.money import from_minor
+from packages import periods, quotes, redemptions
 from packages.discounts import Course
-from packages.models import Charge, CouponUse, PriceVersion, Subscription, SubscriptionPeriod
+from packages.models import (
+    Charge,
+    CouponUse,
+    Overage,
+    PriceVersion,
+    Subscription,
+    SubscriptionPeriod,
+)
 from packages.proration import TICK, prorate
 from packages.quotes import Line
+from packages.terms import USED
 
 
 class NothingChanges(DomainError):
@@ -61,6 +67,7 @@ class Planned:
     nothing. new_term: a term begins with it, on `anchor_on`; else the running one goes on.
     each_term: what renewals cost after it, while the coupon's `course` holds where there is one.
     coupon_use: what the new term begins with. coupon_ends: the code of the one that ends with it.
+    owes_use: it waits because use may be owed that the other price does not count.
     """
 
     version: PriceVersion
@@ -77,6 +84,7 @@ class Planned:
     course: Course | None = None
     coupon_use: CouponUse | None = None
     coupon_ends: str = ""
+    owes_use: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,57 +144,6 @@ def plan(
             _("It ends with the current term. Switch renewal on first, or keep it as it is.")
         )
     return _with_coupon(planned, prices)
-
-
-def frozen(parts: Sequence[Part]) -> list[dict[str, Any]]:
-    """
-    Return the lines of a change as JSON values, in the shape of `charges.frozen`: a share of the
-    term times its whole price, and what was given back less because it had not been paid. What is
-    taken for a whole term has the steps of its price.
-    """
-    lines = []
-    for part in parts:
-        component = part.line.component
-        steps = _steps(part)
-        lines.append(
-            {
-                "code": component.code,
-                "kind": component.kind,
-                "name": component.name,
-                "name_en": component.name_en,
-                "unit": component.unit,
-                "unit_en": component.unit_en,
-                "quantity": str(part.line.quantity),
-                "included": str(component.included),
-                "charged": str(part.line.charged),
-                "amount_minor": to_minor(part.amount),
-                "ticks": part.ticks,
-                "of_ticks": part.of,
-                "steps": steps,
-            }
-        )
-    return lines
-
-
-def _steps(part: Part) -> list[dict[str, Any]]:
-    if part.ticks == part.of and part.amount == part.line.amount:
-        return [charges.step(one) for one in part.line.steps]
-    plain = _share(part.whole, part.ticks, part.of)
-    if plain == part.amount:
-        units, price = "1" if part.ticks == part.of else f"{part.ticks}/{part.of}", part.whole
-    else:
-        units, price = "1", plain
-    steps: list[dict[str, Any]] = [
-        {"units": units, "unit_price": str(price.amount), "flat_price": "0"}
-    ]
-    if part.line.discount is not None:
-        steps[0]["with_coupon"] = part.line.discount.code
-    if plain != part.amount:
-        less = from_minor(to_minor(part.amount) - to_minor(plain), str(part.amount.currency))
-        steps.append(
-            {"capped": True, "units": "1", "unit_price": str(less.amount), "flat_price": "0"}
-        )
-    return steps
 
 
 def _compared(
@@ -249,7 +206,8 @@ def _in_this_term(
         if version.package_id != subscription.package_id:
             parts += [_whole(one) for one in becomes.lines if one.is_once]
     due = _sum(parts, subscription.currency)
-    at_once = period.is_trial or due.amount >= 0
+    owes_use = not period.is_trial and _leaves_use_uncounted(subscription, was, becomes)
+    at_once = period.is_trial or (due.amount >= 0 and not owes_use)
     return Planned(
         version=version,
         seats=seats,
@@ -262,7 +220,20 @@ def _in_this_term(
         parts=parts if at_once else [],
         due=due if at_once else due * 0,
         each_term=prices.anew.each_term,
+        owes_use=owes_use,
     )
+
+
+def _leaves_use_uncounted(
+    subscription: Subscription, was: quotes.Quote, becomes: quotes.Quote
+) -> bool:
+    """
+    Tell whether use that the customer has allowed to be charged would no longer be counted.
+    """
+    counted = {one.code for one in was.terms.of_kind(*USED)}
+    counted -= {one.code for one in becomes.terms.of_kind(*USED)}
+    allowed = Overage.objects.exclude(policy=Overage.Policy.BLOCK)
+    return bool(counted) and allowed.filter(subscription=subscription, code__in=counted).exists()
 
 
 def _by_a_new_term(
@@ -375,10 +346,6 @@ def _part(
         ticks=(period.ends_at - at) // TICK,
         of=(period.ends_at - period.starts_at) // TICK,
     )
-
-
-def _share(whole: Money, ticks: int, of: int) -> Money:
-    return rounded(Fraction(to_minor(whole) * ticks, of), str(whole.currency))
 
 
 def _sum(parts: Iterable[Part], currency: str) -> Money:

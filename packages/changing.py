@@ -12,7 +12,7 @@ from accounts.consents import Circumstances
 from accounts.models import Consent, User
 from crm_billing.errors import DomainError
 from crm_billing.money import to_minor
-from packages import agreements, beginnings, changes, charging, redemptions, wording
+from packages import agreements, beginnings, change_lines, charging, redemptions, wording
 from packages.catalogue import NotOnSale
 from packages.changes import Planned
 from packages.models import (
@@ -151,7 +151,7 @@ def apply(
         description=wording.described(
             subscription, starts_at=max(planned.starts_at, at), ends_at=planned.ends_at
         ),
-        lines=changes.frozen(planned.parts),
+        lines=change_lines.frozen(planned.parts),
         consent_id=made.consent_id,
         at=at,
         by=by,

@@ -14,6 +14,7 @@ from accounts.models import Customer
 from crm_billing.money import to_minor
 from packages import dunning, periods
 from packages.models import Notice
+from packages.models.moves import PRICE_NOTICE
 from packages.models.subscriptions import MOST_FAILURES
 from packages.notices import NOTICE_AGE
 from packages.prices import EachTerm, Prices
@@ -25,7 +26,8 @@ AGAIN = timedelta(hours=1)  # before a failure, a missing notice or a frozen cus
 class Row(NamedTuple):
     """
     A due subscription, as the sweep reads it, with the price, the seats and the coupon of its next
-    term.
+    term. withdrawn_from: a term that begins then or later is not sold at this price any more;
+    has_agreed: to the one announced instead.
     """
 
     id: int
@@ -50,6 +52,8 @@ class Row(NamedTuple):
     coupon_id: int | None
     pause_until: datetime | None
     pause_begun_at: datetime | None
+    withdrawn_from: datetime | None
+    has_agreed: bool
 
     @property
     def next_number(self) -> int:
@@ -158,7 +162,10 @@ def read(ids: Collection[int]) -> list[Row]:
                 s.auto_renew, s.zone, s.anchor_on, s.anchor_number,
                 s.period_number, s.paid_until, s.past_due_at, s.next_try_at,
                 CASE WHEN c.locale LIKE 'en%%' THEN p.name_en ELSE p.name END,
-                coupon.id, coupon.coupon_id, pause.until, pause.begun_at
+                coupon.id, coupon.coupon_id, pause.until, pause.begun_at,
+                CASE WHEN mail.sent_at IS NOT NULL
+                    THEN greatest(asked.holds_from, mail.sent_at + %s)
+                END, asked.consent_id IS NOT NULL
             FROM packages_subscription AS s
             INNER JOIN accounts_customer AS c ON c.id = s.customer_id
             LEFT JOIN packages_subscriptionchange AS priced
@@ -176,10 +183,15 @@ def read(ids: Collection[int]) -> list[Row]:
             INNER JOIN packages_package AS p ON p.id = v.package_id
             LEFT JOIN packages_couponuse AS coupon
                 ON coupon.subscription_id = s.id AND coupon.ended_at IS NULL
+            LEFT JOIN packages_pricemove AS move
+                ON move.from_version_id = v.id AND move.revoked_at IS NULL AND NOT move.is_no_worse
+            LEFT JOIN packages_priceannouncement AS asked
+                ON asked.move_id = move.id AND asked.subscription_id = s.id
+            LEFT JOIN packages_notice AS mail ON mail.id = asked.notice_id
             WHERE s.id = ANY (%s)
             ORDER BY s.next_try_at, s.id
             """,
-            [list(ids)],
+            [PRICE_NOTICE, list(ids)],
         )
         return [Row(*row) for row in cursor.fetchall()]
 
@@ -197,6 +209,12 @@ def decide(rows: list[Row], prices: Prices, at: datetime) -> Decided:
             continue
         if row.is_to_pause:
             decided.pausing.append(row)
+            continue
+        if row.withdrawn_from is not None and row.starts_at(at) >= row.withdrawn_from:
+            if row.has_agreed:
+                decided.waiting.append((row, at + AGAIN))
+            else:
+                decided.ended.append(row)
             continue
         price = prices.each_term(row.price_version_id, row.seats, row.coupon_id)
         wanted = to_minor(price.amount)

@@ -23,6 +23,7 @@ from packages.models import (
     CouponUse,
     Notice,
     Pause,
+    PriceAnnouncement,
     Subscription,
     SubscriptionChange,
     SubscriptionPeriod,
@@ -41,6 +42,10 @@ EXPIRY_DAYS = (30, 7, 1)
 LOW_BALANCE_DAYS = (3, 1)
 SETTLED_IN = timedelta(days=3)  # nobody is warned of the end of what has only just begun
 BATCH = 1000
+UNAGREED = PriceAnnouncement.objects.ending()  # to another price, without which it ends
+NEW_PRICE = SubscriptionChange.objects.scheduled().filter(
+    subscription=OuterRef("pk"), announcement__isnull=False
+)
 TO_PAUSE = Pause.objects.scheduled().filter(subscription=OuterRef("pk"))
 
 
@@ -145,8 +150,9 @@ def _announce_renewals(at: datetime) -> int:
         .filter(
             ~Exists(told),
             ~Exists(TO_PAUSE),
+            ~Exists(UNAGREED),
+            Q(past_due_at=None) | Exists(NEW_PRICE),
             auto_renew=True,
-            past_due_at=None,
             next_try_at__lte=at + LEAD,
             customer__status=Customer.Status.ACTIVE,
         )
@@ -200,7 +206,7 @@ def _warn_of_ends(at: datetime) -> int:
     ending = (
         Subscription.objects.live()
         .filter(
-            auto_renew=False,
+            Q(auto_renew=False) | Exists(UNAGREED),
             paid_until__gt=at,
             paid_until__lte=at + timedelta(days=max(EXPIRY_DAYS)),
         )
@@ -226,6 +232,7 @@ def _ends(batch: list[Subscription], at: datetime) -> Iterable[Told]:
                 step=step,
                 amount=from_minor(0, one.currency),
                 due_at=one.paid_until,
+                asks=one.auto_renew,
             )
 
 
@@ -234,6 +241,7 @@ def _warn_of_low_balances(at: datetime) -> int:
         Subscription.objects.live()
         .filter(
             ~Exists(TO_PAUSE),
+            ~Exists(UNAGREED),
             auto_renew=True,
             past_due_at=None,
             next_try_at__gt=at,
@@ -303,7 +311,10 @@ def _applies(notice: Notice) -> bool:
     """
     one = notice.subscription
     if notice.kind == Notice.Kind.EXPIRY:
-        return one.will_end and one.period_number == notice.period_number
+        ends = one.will_end or Subscription.objects.filter(Exists(UNAGREED), pk=one.pk).exists()
+        return ends and one.period_number == notice.period_number
+    if notice.kind == Notice.Kind.PRICE:
+        return one.is_live and notice.announces.move.revoked_at is None
     if notice.kind == Notice.Kind.QUOTA:
         return one.is_live and one.period_number == notice.period_number
     if notice.kind == Notice.Kind.USE_UNPAID:

@@ -166,12 +166,15 @@ def renew_automatically(
 
     raises NotAllowed: `by` may not spend for the customer.
     raises SubscriptionEnded: it is over.
+    raises NotNow: another price was announced for it, which has to be agreed to.
     """
     subscription = acting.lock(subscription_id)
     acting.require_right(by, subscription.customer_id)
     acting.require_live(subscription)
     if subscription.auto_renew:
         return subscription
+    if subscription.price_announcements.unanswered().exists():
+        raise changes.NotNow(_("Its price changes. Look at the new price and agree to that."))
     subscription.consent = consents.record(
         customer=subscription.customer,
         purpose=Consent.Purpose.AUTO_RENEW,
@@ -269,6 +272,7 @@ def revoke_change(*, change_id: int, at: datetime, by: User | None = None) -> Su
 
     raises NotAllowed: `by` may not spend for the customer.
     raises ChangeStale: it is in force already.
+    raises NotNow: it was announced; who does not want it cancels the subscription.
     """
     made = SubscriptionChange.objects.get(pk=change_id)
     subscription = acting.lock(made.subscription_id)
@@ -276,6 +280,10 @@ def revoke_change(*, change_id: int, at: datetime, by: User | None = None) -> Su
     made.refresh_from_db()
     if made.applied_at is not None:
         raise changing.ChangeStale(_("This change is in force already."))
+    if made.announcement_id is not None:
+        raise changes.NotNow(
+            _("The old price is not sold any more. To stop it, cancel the subscription.")
+        )
     if made.revoked_at is None:
         made.revoked_at = at
         made.save(update_fields=["revoked_at"])

@@ -7,7 +7,7 @@ from django.db import InterfaceError, InternalError, OperationalError
 from django.utils import timezone
 
 from accounts.models import User
-from packages import billing, checkout, notices, quotas, renewals, sentinel, waiting
+from packages import billing, checkout, notices, price_moves, quotas, renewals, sentinel, waiting
 
 LOST_CONNECTION = (OperationalError, InterfaceError, InternalError)
 
@@ -20,6 +20,7 @@ def continue_checkouts(*, customer_id: int | None = None) -> None:
 
 @shared_task(autoretry_for=LOST_CONNECTION, retry_backoff=True, max_retries=5)
 def prepare_notices() -> None:
+    price_moves.carry_on(at=timezone.now())
     notices.prepare(at=timezone.now())
 
 

@@ -13,8 +13,8 @@ from djmoney.money import Money
 
 from crm_billing.templatetags.ui import money
 from packages import dunning, wording
-from packages.models import Notice, Subscription
-from packages.terms import Component
+from packages.models import Notice, PriceMove, Subscription
+from packages.terms import Component, spoken
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +32,8 @@ class Used:
 class Told:
     """
     What one notice is to say. code: the feature a QUOTA is about; used: what it says of it.
+    instead_of, move: of PRICE, what a term costs until then, and what was announced. asks: of
+    EXPIRY, that it ends for want of an agreement to another price.
     """
 
     subscription: Subscription
@@ -43,6 +45,9 @@ class Told:
     lacking: Money | None = None
     code: str = ""
     used: Used | None = None
+    instead_of: Money | None = None
+    move: PriceMove | None = None
+    asks: bool = False
 
 
 def said(told: Told) -> tuple[str, str]:
@@ -59,6 +64,7 @@ def said(told: Told) -> tuple[str, str]:
         "page": page,
         "top_up": top_up,
         "lacking": money(told.lacking) if told.lacking else "",
+        "price_page": settings.SITE_URL + reverse("packages:new-price", args=[one.number]),
         "kept": wording.shown_day(told.due_at + dunning.DATA_KEPT, one.zone),
     }
     match told.kind:
@@ -82,6 +88,13 @@ def said(told: Told) -> tuple[str, str]:
                 % facts,
                 _("Top up before then, and it goes on without a break: %(top_up)s") % facts,
             ]
+        case Notice.Kind.EXPIRY if told.asks:
+            subject = _("%(package)s ends on %(day)s unless you agree to its new price") % facts
+            parts = [
+                _("%(package)s runs until %(day)s. It goes on only if you agree to the new price.")
+                % facts,
+                _("Look at it and decide here: %(price_page)s") % facts,
+            ]
         case Notice.Kind.EXPIRY:
             subject = _("%(package)s ends on %(day)s") % facts
             parts = [
@@ -95,10 +108,36 @@ def said(told: Told) -> tuple[str, str]:
                 _("What is included goes on; use beyond it waits until this is paid."),
                 _("Top up, and it is paid at once: %(top_up)s") % facts,
             ]
+        case Notice.Kind.PRICE if told.move is not None and told.instead_of is not None:
+            return _said_of_price(told.move, told.instead_of, facts)
         case Notice.Kind.QUOTA if told.used is not None:
             return _said_of_quota(told, told.used, facts)
         case _dunning:
             return _said_of_dunning(told, facts)
+    return subject, "\n\n".join(parts)
+
+
+def _said_of_price(move: PriceMove, instead_of: Money, facts: dict[str, str]) -> tuple[str, str]:
+    told = {**facts, "old": money(instead_of), "why": spoken(move.reason, move.reason_en)}
+    subject = _("%(package)s costs %(amount)s a term from %(day)s on") % told
+    parts = [
+        _(
+            "From the first term on that begins on %(day)s or later, %(package)s costs %(amount)s "
+            "a term instead of %(old)s."
+        )
+        % told,
+        _("Why: %(why)s") % told,
+    ]
+    if move.is_no_worse:
+        parts.append(_("You need do nothing. All that changes stands here: %(price_page)s") % told)
+    else:
+        parts += [
+            _("It holds only if you agree: %(price_page)s") % told,
+            _(
+                "If you do not, nothing more is charged: it ends with the last term at the old "
+                "price."
+            ),
+        ]
     return subject, "\n\n".join(parts)
 
 

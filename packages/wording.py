@@ -81,6 +81,20 @@ def tiers(one: Component, currency: str) -> list[tuple[str, str, str]]:
     return rows
 
 
+def costs(one: Component, terms: Terms) -> str:
+    """
+    Say what a component costs, with every tier.
+    """
+    said = summed_up(one, terms) or _("included")
+    if len(one.tiers) > 1:
+        steps = "; ".join(
+            f"{reach}: {price}" + (f" + {flat}" if has_flat_prices(one) else "")
+            for reach, price, flat in tiers(one, terms.currency)
+        )
+        said = f"{said} ({steps})"
+    return said
+
+
 def has_flat_prices(one: Component) -> bool:
     return any(Decimal(tier.get("flat_price") or 0) for tier in one.tiers)
 

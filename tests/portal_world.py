@@ -30,7 +30,7 @@ from tests.factories import (
     staff,
 )
 from tests.fake_gateway import Instrument
-from tests.packages import couponing, metering, shelf
+from tests.packages import couponing, metering, moving, shelf
 from tests.wallet.topup_setting import deliver, submitted
 from wallet import holds, spending
 from wallet.models import Hold, JournalEntry, Receipt, TopUp
@@ -60,6 +60,7 @@ class World:
     entry: JournalEntry
     subscription: Subscription
     paused: Subscription
+    asked: Subscription
     quote: PriceQuote
     open_hold: Hold
     other_hold: Hold
@@ -110,6 +111,7 @@ class World:
             "packages:remove-coupon": [self.subscription.number],
             "packages:subscription": [self.subscription.number],
             "packages:cancel": [self.subscription.number],
+            "packages:new-price": [self.asked.number],
             "packages:renew": [self.subscription.number],
             "packages:change": [self.subscription.number],
             "packages:overage": [self.subscription.number, "api_calls"],
@@ -266,6 +268,7 @@ def make(gateway: Instrument) -> World:
         entry=entry,
         subscription=subscribed(customer, now),
         paused=paused(customer, now),
+        asked=asked(customer, now),
         quote=quoted(customer, now),
         open_hold=hold(customer, "one", now),
         other_hold=hold(customer, "other", now),
@@ -328,6 +331,19 @@ def paused(customer: Customer, now: Any) -> Subscription:
     one = subscriptions.subscribe(customer=customer, price_version=price, auto_renew=True, at=begun)
     pausing.pause(subscription_id=one.pk, until=pausing.last_day(one), at=begun)
     renewals.renew(subscription_id=one.pk, at=now)
+    return one
+
+
+def asked(customer: Customer, now: Any) -> Subscription:
+    """
+    Let the customer have something whose price is announced to rise.
+    """
+    package = shelf.published(
+        shelf.terms(shelf.basic("1.00")), code="rising", at=now - timedelta(days=1)
+    )
+    price = PriceVersion.objects.whole().get(package=package)
+    one = subscriptions.subscribe(customer=customer, price_version=price, auto_renew=True, at=now)
+    moving.moved(price, at=now)
     return one
 
 

@@ -83,6 +83,7 @@ TABLE = {
     "packages:subscription":               "page page page gone welcome login",
     "packages:cancel":                     "form form no   gone welcome login",
     "packages:renew":                      "form form no   gone welcome login",
+    "packages:new-price":                  "form form look gone welcome login",
     "packages:enter-coupon":               "post post no   gone welcome login",
     "packages:remove-coupon":              "post post no   gone welcome login",
     "packages:change":                      "form form no   gone welcome login",

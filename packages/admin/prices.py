@@ -36,6 +36,7 @@ from crm_billing.admin import (
 )
 from packages import catalogue, wording
 from packages.admin import shown
+from packages.admin.moves import ANNOUNCE
 from packages.admin.packages import affected_table
 from packages.admin.price_form import PriceForm
 from packages.catalogue import PUBLISH, Preview
@@ -113,7 +114,8 @@ class PriceVersionAdmin(ReadOnlyAdmin):
             quiet=True,
             fits=lambda request, version: bool(version.published_at and not version.valid_to),
             guard=fresh_proof_required,
-        )
+        ),
+        ANNOUNCE,
     ]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[PriceVersion]:

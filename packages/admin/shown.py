@@ -10,7 +10,7 @@ from crm_billing.admin import NOTHING, Table, amount, link, stamp
 from crm_billing.templatetags.ui import money
 from packages import wording
 from packages.models import PriceComponent, PriceVersion
-from packages.terms import Component, Terms
+from packages.terms import Terms
 
 KINDS = dict(PriceComponent.Kind.choices)
 
@@ -53,26 +53,12 @@ def components_table(title: str, terms: Terms, **more: Any) -> Table:
         title=title,
         headers=[_("Kind"), _("Short code"), _("Called"), _("What it costs")],
         rows=[
-            (str(KINDS[one.kind]), one.code, one.called, costs(one, terms))
+            (str(KINDS[one.kind]), one.code, one.called, wording.costs(one, terms))
             for one in terms.components
         ],
         empty=_("Nothing: it is a top-up package."),
         **more,
     )
-
-
-def costs(one: Component, terms: Terms) -> str:
-    """
-    Say what a component costs, with every tier.
-    """
-    said = wording.summed_up(one, terms) or _("included")
-    if len(one.tiers) > 1:
-        steps = "; ".join(
-            f"{reach}: {price}" + (f" + {flat}" if wording.has_flat_prices(one) else "")
-            for reach, price, flat in wording.tiers(one, terms.currency)
-        )
-        said = f"{said} ({steps})"
-    return said
 
 
 def headline(terms: Terms) -> Any:
@@ -107,7 +93,7 @@ def compared(before: Terms | None, after: Terms) -> list[tuple[Any, Any, Any]]:
 
 
 def _told(terms: Terms) -> dict[str, str]:
-    told = {one.called: costs(one, terms) for one in terms.components}
+    told = {one.called: wording.costs(one, terms) for one in terms.components}
     if terms.offer:
         told[_("To be paid in")] = money(terms.offer.amount)
         told[_("Bonus")] = money(terms.offer.bonus)

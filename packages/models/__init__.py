@@ -5,6 +5,7 @@ from packages.models.charges import Charge
 from packages.models.coupons import Coupon, CouponUse
 from packages.models.disputes import Dispute
 from packages.models.limits import Overage, SpendingCap
+from packages.models.moves import PriceAnnouncement, PriceMove
 from packages.models.notices import Notice, RenewalRun
 from packages.models.packs import ExtraPack
 from packages.models.pauses import Pause
@@ -27,7 +28,9 @@ __all__ = [
     "Overage",
     "Package",
     "Pause",
+    "PriceAnnouncement",
     "PriceComponent",
+    "PriceMove",
     "PriceQuote",
     "PriceVersion",
     "RenewalRun",

@@ -20,7 +20,8 @@ class SubscriptionChangeQuerySet(models.QuerySet["SubscriptionChange"]):
 class SubscriptionChange(models.Model):
     """
     Another price or another number of seats, at once or when the term ends. Only what changes is
-    named: a plan and its seats may be changed one beside the other.
+    named: a plan and its seats may be changed one beside the other. announcement: where the house
+    announced it.
     """
 
     subscription = models.ForeignKey(
@@ -41,6 +42,14 @@ class SubscriptionChange(models.Model):
     to_seats = models.IntegerField(_("seats after"), null=True, blank=True)
     consent = models.ForeignKey(
         Consent, models.PROTECT, related_name="+", verbose_name=_("consent")
+    )
+    announcement = models.ForeignKey(
+        "packages.PriceAnnouncement",
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="changes",
+        verbose_name=_("announcement of a price"),
     )
     made_at = models.DateTimeField(_("made"))
     made_by = models.ForeignKey(
@@ -74,6 +83,10 @@ class SubscriptionChange(models.Model):
             models.CheckConstraint(
                 name="packages_change_has_seats",
                 condition=Q(to_seats=None) | Q(to_seats__gte=1, to_seats__lte=MOST_SEATS),
+            ),
+            models.CheckConstraint(
+                name="packages_change_announced_is_of_price",
+                condition=Q(announcement=None) | Q(to_version__isnull=False, to_seats=None),
             ),
             models.CheckConstraint(
                 name="packages_change_applied_or_revoked",

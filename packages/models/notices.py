@@ -21,8 +21,8 @@ class Notice(models.Model):
 
     period_number: the period it is about; of RENEWAL the one that would begin at `due_at`, whose
     charge needs it. step: days before the end (EXPIRY) or the renewal (LOW_BALANCE), or since the
-    first failure (DUNNING); how often it was announced before (RENEWAL); how many per cent of
-    what is included are used (QUOTA), of the feature `code`.
+    first failure (DUNNING); how often it was announced before (RENEWAL, PRICE); how many per cent
+    of what is included are used (QUOTA), of the feature `code`.
     """
 
     class Kind(models.TextChoices):
@@ -32,6 +32,7 @@ class Notice(models.Model):
         DUNNING = "DUNNING", _("Renewal not paid")
         QUOTA = "QUOTA", _("What is included is being used up")
         USE_UNPAID = "USE_UNPAID", _("Use not paid")
+        PRICE = "PRICE", _("Another price")
 
     customer = models.ForeignKey(
         Customer, models.PROTECT, related_name="notices", verbose_name=_("customer")
@@ -72,7 +73,15 @@ class Notice(models.Model):
             models.CheckConstraint(
                 name="packages_notice_kind_is_known",
                 condition=Q(
-                    kind__in=["RENEWAL", "LOW_BALANCE", "EXPIRY", "DUNNING", "QUOTA", "USE_UNPAID"]
+                    kind__in=[
+                        "RENEWAL",
+                        "LOW_BALANCE",
+                        "EXPIRY",
+                        "DUNNING",
+                        "QUOTA",
+                        "USE_UNPAID",
+                        "PRICE",
+                    ]
                 ),
             ),
             models.CheckConstraint(

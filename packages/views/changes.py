@@ -19,7 +19,17 @@ from django.views.decorators.http import require_http_methods, require_POST
 from accounts.http import PortalRequest, may_top_up
 from crm_billing.errors import DomainError
 from crm_billing.money import from_minor
-from packages import advisor, agreements, changes, explain, queries, subscriptions, waiting, wording
+from packages import (
+    advisor,
+    agreements,
+    change_lines,
+    changes,
+    explain,
+    queries,
+    subscriptions,
+    waiting,
+    wording,
+)
 from packages.changes import Planned
 from packages.forms import ChangeForm
 from packages.models import Package, PriceVersion, Subscription, SubscriptionChange
@@ -227,7 +237,7 @@ def _preview(subscription: Subscription, planned: Planned, at: datetime) -> dict
     free = balance(subscription.customer, subscription.currency).available
     return {
         "planned": planned,
-        "lines": explain.told(changes.frozen(planned.parts), subscription.currency),
+        "lines": explain.told(change_lines.frozen(planned.parts), subscription.currency),
         "day": wording.shown_day(planned.effective_at, subscription.zone),
         "each": wording.per_term(planned.each_term, planned.version.interval),
         "available": free,

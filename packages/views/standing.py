@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
-from django.db.models import Prefetch
+from django.db.models import Exists, OuterRef, Prefetch
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -19,6 +19,7 @@ from crm_billing.templatetags.ui import money as shown
 from packages import quotes, wording
 from packages.models import (
     Pause,
+    PriceAnnouncement,
     PriceVersion,
     Subscription,
     SubscriptionChange,
@@ -34,6 +35,33 @@ NEWS = timedelta(days=7)  # how long it is shown that a change was not made
 
 
 @dataclass(slots=True)
+class Asked:
+    """
+    A price announced for a subscription. is_open: its customer would have to agree and has not.
+    """
+
+    one: PriceAnnouncement
+    subscription: Subscription
+    is_open: bool
+
+    @property
+    def day(self) -> str:
+        return wording.shown_day(self.one.holds_from, self.subscription.zone)
+
+    @property
+    def is_last_term(self) -> bool:
+        """
+        Tell whether the running term is the last at the old price.
+        """
+        coming = self.subscription.next_try_at
+        return coming is not None and self.one.holds_from <= coming
+
+    @property
+    def ends_on(self) -> str:
+        return wording.last_day(self.subscription.paid_until, self.subscription.zone)
+
+
+@dataclass(slots=True)
 class Line:
     """
     A subscription as lists and its own page show it. Made of one read with `whole()`.
@@ -46,6 +74,7 @@ class Line:
     quote: quotes.Quote
     coming: Money
     pause: Pause | None
+    asked: Asked | None = None
 
     @property
     def price(self) -> str:
@@ -99,6 +128,8 @@ class Line:
             if one.is_paused:
                 return _("Paused. It goes on on %(until)s for %(amount)s") % told
             return _("Paused from %(day)s until %(until)s") % told
+        if one.auto_renew and self.asked and self.asked.is_open and self.asked.is_last_term:
+            return _("Ends on %(last)s unless you agree to the new price") % told
         if one.auto_renew:
             return _("Renews on %(day)s for %(amount)s") % told
         if one.state == States.TRIAL:
@@ -152,15 +183,28 @@ def lines_of(found: Sequence[Subscription]) -> list[Line]:
     Return subscriptions read by `one_or_404` or `_mine` as they are shown.
     """
     coming = Prices(one.price_version for one in found).next_terms(found)
+    asked = _asked(found)
     return [
         Line(
             subscription=one,
             quote=quotes.price(one.price_version.terms, seats=one.seats),
             coming=coming[one.pk].amount,
             pause=next(iter(one.open_pauses), None),  # type: ignore[attr-defined]
+            asked=asked.get(one.pk),
         )
         for one in found
     ]
+
+
+def _asked(found: Sequence[Subscription]) -> dict[int, Asked]:
+    """
+    Return the prices announced for subscriptions and not in force yet.
+    """
+    rows = {one.pk: one for one in found if one.is_live}
+    announced = PriceAnnouncement.objects.filter(subscription__in=rows)
+    waits = Exists(PriceAnnouncement.objects.unanswered().filter(pk=OuterRef("pk")))
+    known = announced.coming().annotate(waits=waits).order_by("pk")
+    return {one.subscription_id: Asked(one, rows[one.subscription_id], one.waits) for one in known}
 
 
 def waiting(subscription: Subscription, at: datetime) -> Waiting | None:
@@ -190,7 +234,7 @@ def scheduled(change: SubscriptionChange, subscription: Subscription) -> dict[st
     Return what is to happen when the term ends, in words.
     """
     text = _becomes(subscription, change.to_version_id, change.to_seats)
-    return {"pk": change.pk, "text": text}
+    return {"pk": change.pk, "text": text, "is_announced": change.announcement_id is not None}
 
 
 def _becomes(subscription: Subscription, version_id: int | None, seats: int | None) -> str:

@@ -134,6 +134,8 @@ def renew(request: PortalRequest, number: str) -> HttpResponse:
     if request.method != "POST":
         if not subscription.is_live or subscription.auto_renew:
             return redirect("packages:subscription", number)
+        if line.asked is not None and line.asked.is_open:
+            return redirect("packages:new-price", number)
         agreed = clauses(subscriptions.renewal_agreement(subscription))
         return render(request, "packages/renew.html", {"line": line, "clauses": agreed})
     try:

@@ -121,6 +121,10 @@ TABLE = {
     "packages_priceversion_change":            "page  page  page  page  no",
     "packages_priceversion_end":               "no    no    no    ask   no",
     "packages_priceversion_reprice":           "no    no    no    ask   no",
+    "packages_priceversion_announce":          "no    no    no    ask   no",
+    "packages_pricemove_changelist":           "list  list  list  list  no",
+    "packages_pricemove_change":               "page  page  page  page  no",
+    "packages_pricemove_revoke":               "no    no    no    ask   no",
 
     "packages_coupon_changelist":              "list  list  list  list  no",
     "packages_coupon_change":                  "page  page  page  page  no",

@@ -17,7 +17,7 @@ from accounts import api_keys, members, roles
 from accounts.models import ApiKey, Consent, Customer, Invitation, Member, User
 from crm_billing import outbox
 from crm_billing.models import Outbox
-from packages import checkout, notices, renewals
+from packages import checkout, notices, renewals, subscriptions
 from packages.models import (
     Charge,
     Coupon,
@@ -25,6 +25,7 @@ from packages.models import (
     Notice,
     Overage,
     Package,
+    PriceMove,
     PriceQuote,
     PriceVersion,
     RenewalRun,
@@ -47,7 +48,7 @@ from tests.factories import (
     staff,
 )
 from tests.fake_gateway import Instrument
-from tests.packages import couponing, metering, shelf, using
+from tests.packages import couponing, metering, moving, shelf, using
 from tests.wallet.topup_setting import deliver, submitted
 from wallet import adjustments, expiring, holds, seal
 from wallet.models import (
@@ -143,6 +144,7 @@ def make(gateway: Instrument) -> World:
         Overage: using.allowed(counted),
         Package: package,
         PriceQuote: PriceQuote.objects.get(),
+        PriceMove: moved(now),
         PriceVersion: package.prices.get(),
         RenewalRun: renewals.run(at=now, rehearse=True),
         Subscription: subscription,
@@ -172,6 +174,19 @@ def subscribed(customer: Customer, package: Package) -> Subscription:
     price = PriceVersion.objects.whole().get(package=package)
     quote = checkout.quote(customer=customer, price_version=price, at=now, by=owner)
     return checkout.accept(quote_id=quote.pk, auto_renew=True, at=now, by=owner)
+
+
+def moved(now: datetime) -> PriceMove:
+    """
+    Announce another price to a customer who has an old one.
+    """
+    package = shelf.published(
+        shelf.terms(shelf.basic("1.00")), code="rising", at=now - timedelta(days=1)
+    )
+    price = PriceVersion.objects.whole().get(package=package)
+    customer = funded_customer("10.00", at=now - timedelta(days=1))
+    subscriptions.subscribe(customer=customer, price_version=price, auto_renew=True, at=now)
+    return moving.moved(price, at=now)
 
 
 def reminded(now: datetime) -> ExpiryLetter:

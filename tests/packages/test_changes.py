@@ -18,6 +18,7 @@ from tests.factories import cny, funded_customer, member_of, owner_of
 from tests.packages.buying import bought, left, on_sale, shanghai
 from tests.packages.renewing import DAY, announced, now, swept, told
 from tests.packages.shelf import basic, by_year, calls, once, published, repriced, seats, terms
+from tests.packages.using import MARCH_10, allowed, metered, taken, used
 from tests.wallet.tampering import tamper
 from wallet.books import violations
 from wallet.ledger import InsufficientFunds
@@ -143,6 +144,24 @@ class TestUpgrade:
         assert (made.consent.purpose, made.consent.given_by) == ("CHANGE", owner)
         charge = Charge.objects.get(kind="CHANGE")
         assert charge.consent == made.consent == Consent.objects.latest("pk")
+
+
+class TestUseIsOwed:
+    def test_a_plan_that_does_not_count_it_waits_for_the_end_of_the_term(self):
+        subscription = metered(balance="5000.00")
+        plain = on_sale(terms(basic("199.00")), code="max")
+        allowed(subscription)
+        used(subscription, 1500, at=MARCH_10)
+        made = changed(subscription, plain, at=MARCH_11)
+        assert made.applied_at is None
+        swept(announced(subscription).paid_until)
+        assert now(subscription).price_version == plain
+        assert taken(subscription) == cny("5.00")
+
+    def test_without_anything_allowed_it_holds_at_once(self):
+        subscription = metered(balance="5000.00")
+        plain = on_sale(terms(basic("199.00")), code="max")
+        assert changed(subscription, plain, at=MARCH_11).applied_at == MARCH_11
 
 
 class TestDowngrade:

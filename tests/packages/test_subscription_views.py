@@ -74,7 +74,7 @@ class TestSubscriptionList:
     ):
         for code in ("one", "two", "three", "four"):
             running(customer, on_sale(terms(basic("1.00"), seats(1)), code=code))
-        with django_assert_max_num_queries(16):
+        with django_assert_max_num_queries(17):
             english.get(URL)
 
 

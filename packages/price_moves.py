@@ -1,0 +1,389 @@
+"""
+Announced prices: who has bought an old price is told of another one long before, and has it from a
+later term on. What is nowhere dearer holds by itself; a dearer price only for whoever agrees.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+import structlog
+from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet
+from django.utils.translation import gettext as _
+
+from accounts import consents, customers
+from accounts.consents import Circumstances
+from accounts.customers import NotAllowed
+from accounts.models import Consent, User
+from crm_billing.errors import DomainError
+from crm_billing.transactions import money_transaction
+from packages import acting, agreements, notices, quotes, redemptions
+from packages.catalogue import PUBLISH, Affected
+from packages.changes import NotNow
+from packages.comparing import is_no_worse
+from packages.discounts import Course
+from packages.models import (
+    Notice,
+    PriceAnnouncement,
+    PriceMove,
+    PriceVersion,
+    Subscription,
+    SubscriptionChange,
+)
+from packages.models.moves import PRICE_NOTICE
+from packages.prices import Prices
+from packages.telling import Told
+from packages.terms import NO_TERM, SEAT, Terms
+
+log = structlog.get_logger(__name__)
+
+BATCH = 500
+SCHEDULED = SubscriptionChange.objects.scheduled().filter(to_version__isnull=False)
+
+
+class BadMove(DomainError):
+    """
+    One price cannot take the place of the other then.
+    """
+
+    code = "bad_price_move"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preview:
+    """
+    What announcing a price would do. holds_by_itself: nobody has to agree.
+    """
+
+    before: PriceVersion
+    after: PriceVersion
+    holds_by_itself: bool
+    affected: list[Affected]
+
+
+def candidates(version: PriceVersion, *, at: datetime) -> QuerySet[PriceVersion]:
+    """
+    Return the prices that may take the place of one whose sale has an end.
+    """
+    same = PriceVersion.objects.whole().filter(
+        Q(valid_to=None) | Q(valid_to__gt=at),
+        Q(customer=None) | Q(customer=version.customer_id),
+        package=version.package_id,
+        currency=version.currency,
+        interval=version.interval,
+        published_at__isnull=False,
+    )
+    return same.exclude(pk=version.pk).order_by("-number")
+
+
+def preview(
+    *, from_version_id: int, to_version_id: int, holds_from: datetime, at: datetime, by: User | None
+) -> Preview:
+    """
+    Refuse what `announce` would refuse; tell whom it concerns. Reads only.
+
+    raises: as `announce`.
+    """
+    if by is not None and not (by.is_active and by.is_staff and by.has_perm(PUBLISH)):
+        raise NotAllowed(_("You may not do this."), permission=PUBLISH)
+    before = PriceVersion.objects.whole().get(pk=from_version_id)
+    after = candidates(before, at=at).filter(pk=to_version_id).first()
+    if after is None or before.interval == NO_TERM:
+        raise BadMove(
+            _("Choose a price of the same package, term and currency that is on sale."),
+            field="to_version",
+        )
+    if holds_from < at + PRICE_NOTICE:
+        raise BadMove(
+            _("Customers are told %(days)s days before: choose a later day.")
+            % {"days": PRICE_NOTICE.days},
+            field="holds_from",
+        )
+    if before.valid_to is None or before.valid_to > holds_from:
+        raise BadMove(_("End the sale of the old price first."), field="holds_from")
+    if after.valid_from is None or after.valid_from > holds_from:
+        raise BadMove(_("The new price begins later than that."), field="holds_from")
+    if before.moves.open().exists():
+        raise BadMove(_("Another price is announced for this one already. Take that back first."))
+    if _most_seats(after.terms) < _most_seats(before.terms):
+        raise BadMove(_("The new price is for fewer seats."), field="to_version")
+    holds_by_itself = is_no_worse(after.terms, before.terms)
+    return Preview(
+        before=before,
+        after=after,
+        holds_by_itself=holds_by_itself,
+        affected=affected(before),
+    )
+
+
+@money_transaction
+def announce(
+    *,
+    from_version_id: int,
+    to_version_id: int,
+    holds_from: datetime,
+    reason: str,
+    reason_en: str,
+    at: datetime,
+    by: User | None,
+) -> PriceMove:
+    """
+    Decide that who has one price has another from a later term on, and have them told.
+
+    reason, reason_en: what customers read in the mail and on their page.
+    raises NotAllowed: `by` may not publish.
+    raises BadMove: the two do not fit, less than PRICE_NOTICE is left, the old price is still sold
+    then, or another is announced for it.
+    """
+    PriceVersion.objects.select_for_update(no_key=True).get(pk=from_version_id)
+    seen = preview(
+        from_version_id=from_version_id,
+        to_version_id=to_version_id,
+        holds_from=holds_from,
+        at=at,
+        by=by,
+    )
+    if not reason.strip() or not reason_en.strip():
+        raise BadMove(_("Tell customers why, in both languages."), field="reason")
+    move = PriceMove.objects.create(
+        from_version=seen.before,
+        to_version=seen.after,
+        holds_from=holds_from,
+        is_no_worse=seen.holds_by_itself,
+        reason=reason.strip(),
+        reason_en=reason_en.strip(),
+        announced_at=at,
+        announced_by=by,
+    )
+    log.info("price.announced", move=move.pk, by=by and by.pk)
+    return move
+
+
+@money_transaction
+def revoke(*, move_id: int, at: datetime, by: User | None) -> PriceMove:
+    """
+    Take an announced price back: whoever has not got it yet keeps what they have.
+
+    raises NotAllowed: `by` may not publish.
+    raises BadMove: it has been taken back before.
+    """
+    if by is not None and not (by.is_active and by.is_staff and by.has_perm(PUBLISH)):
+        raise NotAllowed(_("You may not do this."), permission=PUBLISH)
+    move = PriceMove.objects.select_for_update(no_key=True).get(pk=move_id)
+    if move.revoked_at is not None:
+        raise BadMove(_("It has been taken back before."))
+    SubscriptionChange.objects.scheduled().filter(announcement__move=move).update(revoked_at=at)
+    move.revoked_at, move.revoked_by = at, by
+    move.save(update_fields=["revoked_at", "revoked_by"])
+    log.info("price.revoked", move=move.pk, by=by and by.pk)
+    return move
+
+
+@money_transaction
+def agree(
+    *,
+    announcement_id: int,
+    at: datetime,
+    by: User | None = None,
+    circumstances: Circumstances | None = None,
+) -> PriceAnnouncement:
+    """
+    Agree to an announced price, word for word; a renewal switched off is switched on by it.
+
+    Agreeing again changes nothing.
+    raises NotAllowed: `by` may not spend for the customer.
+    raises SubscriptionEnded: it is over.
+    raises NotNow: it has been taken back, or another price is to come.
+    """
+    waits_for = PriceAnnouncement.objects.values_list("subscription_id", flat=True)
+    subscription = acting.lock(waits_for.get(pk=announcement_id))
+    acting.require_right(by, subscription.customer_id)
+    customers.require_active(subscription.customer)
+    acting.require_live(subscription)
+    announcement = PriceAnnouncement.objects.select_related("move__to_version").get(
+        pk=announcement_id
+    )
+    if announcement.consent_id is not None:
+        return announcement
+    if not PriceAnnouncement.objects.unanswered().filter(pk=announcement_id).exists():
+        raise NotNow(_("This price is not announced for it any more. All stays as it is."))
+    announcement.consent = consents.record(
+        customer=subscription.customer,
+        purpose=Consent.Purpose.CHANGE,
+        text=agreement(announcement, subscription),
+        version=announcement.move.to_version.terms_version,
+        at=at,
+        by=by,
+        circumstances=circumstances,
+    )
+    announcement.agreed_at, announcement.agreed_by = at, by
+    announcement.save()
+    if not subscription.auto_renew:
+        subscription.auto_renew, subscription.consent = True, announcement.consent
+        subscription.cancelled_at = subscription.cancelled_by = None
+        subscription.save()
+    _schedule(announcement_id=announcement.pk, at=at)
+    log.info("price.agreed", number=subscription.number, by=by and by.pk)
+    return announcement
+
+
+def agreement(announcement: PriceAnnouncement, subscription: Subscription) -> str:
+    """
+    Return what a customer agrees to, in the active language.
+
+    subscription: read with `whole()`.
+    """
+    version = PriceVersion.objects.whole().get(pk=announcement.move.to_version_id)
+    use = redemptions.live(subscription)
+    course: Course | None = None
+    if use is not None and redemptions.is_for(use.coupon, version.package_id):
+        full = quotes.price(version.terms, seats=subscription.seats).each_term
+        course = redemptions.course(use, full=full)
+    return agreements.price_agreement(
+        subscription, version, holds_from=announcement.holds_from, course=course
+    )
+
+
+def carry_on(*, at: datetime) -> int:
+    """
+    Tell whom an announced price concerns and has not been told, and schedule what is agreed to or
+    holds by itself as soon as the term before it runs. Return how many were told.
+    """
+    told = 0
+    for move in PriceMove.objects.open().order_by("pk"):
+        told += sum(_tell(move, ids, at) for ids in _batches(_untold(move)))
+    for announcement_id in list(_ripe(at).values_list("pk", flat=True)):
+        _schedule(announcement_id=announcement_id, at=at)
+    return told
+
+
+def affected(version: PriceVersion) -> list[Affected]:
+    """
+    Return who has a price, in groups: who would be told, who ends anyway, who leaves it anyway.
+    """
+    having = Subscription.objects.live().filter(price_version=version)
+    leaving = Exists(SCHEDULED.filter(subscription=OuterRef("pk")))
+    counts = having.aggregate(
+        told=Count("pk", filter=~leaving & Q(auto_renew=True)),
+        ending=Count("pk", filter=Q(auto_renew=False)),
+        leaving=Count("pk", filter=leaving & Q(auto_renew=True)),
+    )
+    return [
+        Affected(_("subscriptions that renew at the old price: they are told"), counts["told"]),
+        Affected(_("subscriptions that end with their term anyway"), counts["ending"]),
+        Affected(_("subscriptions that change to another price anyway"), counts["leaving"]),
+    ]
+
+
+def _concerned(move: PriceMove) -> QuerySet[Subscription]:
+    """
+    Return the subscriptions whose next term would be at the old price.
+    """
+    scheduled = SCHEDULED.filter(subscription=OuterRef("pk"))
+    return Subscription.objects.live().filter(
+        Q(price_version=move.from_version_id) & ~Exists(scheduled)
+        | Exists(scheduled.filter(to_version=move.from_version_id))
+    )
+
+
+def _untold(move: PriceMove) -> QuerySet[Subscription]:
+    told = PriceAnnouncement.objects.filter(move=move, subscription=OuterRef("pk"))
+    return _concerned(move).filter(~Exists(told), auto_renew=True)
+
+
+@money_transaction
+def _tell(move: PriceMove, ids: list[int], at: datetime) -> int:
+    """
+    Tell these subscriptions' customers of a price, unless it has been taken back.
+    """
+    found = _untold(move).filter(pk__in=ids).select_related("customer", "package").order_by("pk")
+    rows = list(found.select_for_update(of=("self",), no_key=True))
+    if _held(move) is None:
+        return 0
+    before = Notice.objects.filter(subscription__in=rows, kind=Notice.Kind.PRICE)
+    steps = dict(before.values_list("subscription").annotate(Count("pk")))
+    prices, holds_from = Prices(), max(move.holds_from, at + PRICE_NOTICE)
+    notices.write(
+        [
+            Told(
+                subscription=one,
+                kind=Notice.Kind.PRICE,
+                period_number=one.period_number,
+                step=steps.get(one.pk, 0),
+                amount=prices.each_term(move.to_version_id, one.seats).amount,
+                instead_of=prices.each_term(move.from_version_id, one.seats).amount,
+                due_at=holds_from,
+                move=move,
+            )
+            for one in rows
+        ],
+        at=at,
+    )
+    written = Notice.objects.filter(subscription__in=rows, kind=Notice.Kind.PRICE)
+    latest = dict(written.order_by("pk").values_list("subscription_id", "pk"))
+    PriceAnnouncement.objects.bulk_create(
+        PriceAnnouncement(
+            move=move,
+            subscription_id=subscription_id,
+            notice_id=notice_id,
+            holds_from=holds_from,
+            made_at=at,
+        )
+        for subscription_id, notice_id in latest.items()
+    )
+    return len(rows)
+
+
+def _held(move: PriceMove) -> PriceMove | None:
+    """
+    Hold a move until the transaction ends, so that nobody takes it back; None: somebody has.
+    """
+    return PriceMove.objects.open().select_for_update(no_key=True).filter(pk=move.pk).first()
+
+
+def _ripe(at: datetime) -> QuerySet[PriceAnnouncement]:
+    """
+    Return what is agreed to, or holds by itself, and begins with the next term: when that is paid
+    for, or, of what is suspended, today.
+    """
+    paid = Q(subscription__past_due_at=None, holds_from__lte=F("subscription__next_try_at"))
+    off = Q(subscription__state=Subscription.State.SUSPENDED, holds_from__lte=at)
+    return PriceAnnouncement.objects.unmade().filter(
+        Q(consent__isnull=False) | Q(move__is_no_worse=True, notice__sent_at__isnull=False),
+        paid | off,
+        subscription__auto_renew=True,
+    )
+
+
+@money_transaction
+def _schedule(*, announcement_id: int, at: datetime) -> None:
+    """
+    Write an announced price down for the next term, if it holds for that already.
+    """
+    waits_for = PriceAnnouncement.objects.values_list("subscription_id", flat=True)
+    subscription = acting.lock(waits_for.get(pk=announcement_id))
+    announcement = _ripe(at).select_related("move").filter(pk=announcement_id).first()
+    if announcement is None or _held(announcement.move) is None:
+        return
+    subscription.changes.scheduled().filter(to_version__isnull=False).update(revoked_at=at)
+    SubscriptionChange.objects.create(
+        subscription=subscription,
+        from_version_id=subscription.price_version_id,
+        from_seats=subscription.seats,
+        to_version_id=announcement.move.to_version_id,
+        consent_id=announcement.consent_id or subscription.consent_id,
+        announcement=announcement,
+        made_at=at,
+        made_by_id=announcement.agreed_by_id,
+    )
+
+
+def _most_seats(terms: Terms) -> float:
+    limits = [one.hard_limit for one in terms.of_kind(SEAT)]
+    return min((float(limit) for limit in limits if limit is not None), default=float("inf"))
+
+
+def _batches(rows: QuerySet) -> Iterable[list[int]]:
+    ids = list(rows.order_by("pk").values_list("pk", flat=True))
+    for start in range(0, len(ids), BATCH):
+        yield ids[start : start + BATCH]
