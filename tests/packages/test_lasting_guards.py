@@ -5,12 +5,13 @@ What stays as it was written, whoever asks: rows, columns that never change, col
 import pytest
 from django.db import connection
 
-from tests.packages.rows import FIRST, SECOND, Facts, write
+from tests.packages.planting import write
+from tests.packages.rows import FIRST, SECOND, Facts
 from tests.packages.test_subscription_guards import refused
 
 pytestmark = pytest.mark.django_db
 
-# table -> the trigger that keeps its rows, and its columns where no trigger of theirs does
+# table -> the trigger that keeps its rows, and as an `append_only` one what they say
 STAYS = {
     "accounts_consent": "accounts_consent_append_only",
     "packages_charge": "packages_charge_append_only",
