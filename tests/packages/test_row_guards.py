@@ -59,6 +59,7 @@ LEGAL = {
     "packages_usagehour": [EMPTY],
     "packages_usageshare": [{"amount_minor": 5, "overage_id": 1}],
     "packages_waitingchange": [STALE, {"change_id": 1}],
+    "wallet_expiryletter": [{"sent_at": SECOND, "text": "x"}, {"dropped_at": SET}],
 }
 
 # table -> constraint -> what rows say that it refuses, each legal but for that
@@ -285,6 +286,16 @@ REFUSED = {
         ],
         "packages_waiting_has_seats": [{"to_seats": 0}, {"to_seats": SEATS + 1}],
         "packages_waiting_made_or_closed": [STALE | {"change_id": 1}],
+    },
+    "wallet_expiryletter": {
+        "wallet_expiryletter_says_something_iff_sent": [
+            {"text": "x"},
+            {"sent_at": SECOND},
+            {"sent_at": FIRST, "text": "x"},
+        ],
+        "wallet_expiryletter_sent_or_dropped": [
+            {"sent_at": SECOND, "text": "x", "dropped_at": SET},
+        ],
     },
 }
 

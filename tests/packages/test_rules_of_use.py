@@ -76,6 +76,7 @@ METERING = [
                 {EVENT: {"event_id": "other"}},
                 {EVENT: {"customer_id": 2}},
                 {EVENT: {"meter_id": 2}},
+                {EVENT: DOLLARS},
                 {EVENT: {"occurred_at": THIRD, "counts_at": THIRD}},
             ],
             "packages_usage_corrects_no_more": [
