@@ -23,42 +23,61 @@ STALE = {"closed_at": SET, "closed_because": "STALE"}
 PAID = {"charge_id": 1, "settled_at": SET, "next_try_at": None}
 FREE = {"amount_minor": 0, "settled_at": SET, "next_try_at": None}
 
-# table -> what rows say, each legal
+# table -> what rows say, each legal, up to the edge
 LEGAL = {
+    "packages_chargescan": [{"found": 0, "opened": 0}],
     "packages_coupon": [
-        {"bps": None, "amount_minor": 1, "currency": "CNY", "terms": 1, "most_uses": 1},
-        {"published_at": FIRST, "ended_at": FIRST, "valid_to": SECOND},
+        {"bps": None, "amount_minor": 1, "currency": "CNY", "terms": 1},
+        {"bps": 1, "most_uses": 1, "used": 1, "published_at": FIRST},
+        {"bps": 10_000, "published_at": FIRST, "ended_at": FIRST, "valid_to": SECOND},
     ],
     "packages_couponuse": [{"terms_left": 0, "ended_at": SET}, {"terms_left": None}],
+    "packages_extrapack": [{"units": "0.5"}],
+    "packages_meter": [{"retired_at": FIRST}],
+    "packages_notice": [{"amount_minor": 0, "sent_at": SECOND}],
+    "packages_overage": [{"policy": "CAP_AMOUNT", "most_minor": 1, "consent_id": 1}],
     "packages_package": [
         {"state": "PUBLISHED", "published_at": FIRST},
         {"state": "RETIRED", "published_at": FIRST, "retired_at": SECOND},
     ],
+    "packages_pause": [{"begun_at": SECOND, "ended_at": SECOND}],
     "packages_pricecomponent": [
-        METERED | {"pack_units": 1, "pack_minor": 1, "hard_limit": 0},
-        METERED | {"model": "PACKAGE", "package_size": 1},
+        {"amount_minor": 0},
+        METERED | {"pack_units": "0.5", "pack_minor": 1, "hard_limit": 0},
+        METERED | {"model": "PACKAGE", "package_size": "0.5"},
         SEAT,
-        PERCENTAGE | {"least_minor": 5, "most_minor": 5},
-        PERCENTAGE | {"period_least_minor": 5, "period_most_minor": 5},
+        PERCENTAGE | {"bps": 0, "least_minor": 0, "most_minor": 0},
+        PERCENTAGE | {"bps": 10_000, "period_least_minor": 0, "period_most_minor": 0},
     ],
     "packages_pricequote": [
-        {"consent_id": 1, "topup_id": 1},
+        {"consent_id": 1, "topup_id": 1, "seats": SEATS},
         {"accepted_at": SECOND, "consent_id": 1, "subscription_id": 1},
+        {"due_minor": 0, "each_term_minor": 0},
     ],
-    "packages_priceversion": [PUBLISHED, PUBLISHED | {"closed_at": FIRST, "valid_to": SECOND}],
+    "packages_priceversion": [
+        {"published_at": FIRST, "valid_from": FIRST, "trial_days": 366},
+        PUBLISHED | {"closed_at": SECOND, "valid_to": SECOND},
+    ],
+    "packages_spendingcap": [{"most_minor": 0}],
     "packages_subscription": [
         ENDED,
-        {"state": "PAST_DUE", "past_due_at": SET},
+        {"state": "PAST_DUE", "past_due_at": SET, "seats": SEATS},
         {"had_trial": True, "trial_of_id": 1, "anchor_number": 2},
     ],
-    "packages_usagebill": [PAID, FREE],
+    "packages_subscriptionchange": [{"to_seats": 1}, {"to_seats": SEATS}],
+    "packages_subscriptionperiod": [{"amount_minor": 0}, {"is_trial": True, "amount_minor": 0}],
+    "packages_topupoffer": [{"bonus_days": 1}, {"bonus_days": 36_500}],
+    "packages_usagebill": [PAID, PAID | {"amount_minor": 1}, FREE, {"amount_minor": 1}],
     "packages_usageevent": [
-        CORRECTION | {"value_minor": -1, "currency": "CNY"},
-        CORRECTION | {"counts_at": SECOND},
+        CORRECTION | {"value_minor": 0, "currency": "CNY"},
+        CORRECTION | {"counts_at": FIRST},
+        {"occurred_at": FIRST, "counts_at": FIRST},
+        {"received_at": "2025-03-04 11:55+00"},
+        {"quantity": 0, "value_minor": 0, "currency": "CNY"},
     ],
-    "packages_usagehour": [EMPTY],
+    "packages_usagehour": [EMPTY, EMPTY | {"total": 0}],
     "packages_usageshare": [{"amount_minor": 5, "overage_id": 1}],
-    "packages_waitingchange": [STALE, {"change_id": 1}],
+    "packages_waitingchange": [STALE, {"change_id": 1, "to_seats": SEATS}],
     "wallet_expiryletter": [{"sent_at": SECOND, "text": "x"}, {"dropped_at": SET}],
 }
 
@@ -145,6 +164,8 @@ REFUSED = {
         "packages_component_pack_has_units_and_a_price": [
             METERED | {"pack_minor": 1},
             METERED | {"pack_units": 1},
+            METERED | {"pack_units": 0, "pack_minor": 1},
+            METERED | {"pack_units": 1, "pack_minor": 0},
         ],
         "packages_component_share_iff_percentage": [
             PERCENTAGE | {"bps": -1},
@@ -226,6 +247,9 @@ REFUSED = {
     "packages_subscriptionchange": {
         "packages_change_has_seats": [{"to_seats": 0}, {"to_seats": SEATS + 1}],
     },
+    "packages_subscriptionperiod": {
+        "packages_period_costs_nothing_in_trial": [{"amount_minor": -1}, {"is_trial": True}],
+    },
     "packages_topupoffer": {
         "packages_offer_amounts_make_sense": [{"amount_minor": 0}, {"bonus_minor": -1}],
         "packages_offer_bonus_lives_for_days": [{"bonus_days": 0}, {"bonus_days": 36_501}],
@@ -253,6 +277,7 @@ REFUSED = {
         ],
         "packages_usage_value_has_a_currency_and_its_quantitys_sign": [
             {"value_minor": -1, "currency": "CNY"},
+            {"quantity": 0, "value_minor": -1, "currency": "CNY"},
             CORRECTION | {"value_minor": 1, "currency": "CNY"},
         ],
     },
@@ -284,6 +309,7 @@ REFUSED = {
             {"closed_because": "STALE"},
             {"closed_at": SET, "closed_because": "ODD"},
         ],
+        "packages_waiting_costs_something": [{"due_minor": 0}],
         "packages_waiting_has_seats": [{"to_seats": 0}, {"to_seats": SEATS + 1}],
         "packages_waiting_made_or_closed": [STALE | {"change_id": 1}],
     },
@@ -296,6 +322,10 @@ REFUSED = {
         "wallet_expiryletter_sent_or_dropped": [
             {"sent_at": SECOND, "text": "x", "dropped_at": SET},
         ],
+    },
+    "wallet_expiryreminder": {
+        "wallet_expiryreminder_is_about_something": [{"amount_minor": 0}],
+        "wallet_expiryreminder_steps_are_known": [{"step": 2}],
     },
 }
 

@@ -188,7 +188,7 @@ SUBSCRIPTIONS = [
             "packages_period_is_cut_once": [
                 {PERIOD: {"cut_at": SECOND}},
                 {"act": cut(f"ends_at = '{FOURTH}'")},
-                {"act": cut(f"ends_at = '{SIXTH}', cut_at = '{SECOND}'")},
+                {"act": cut(f"ends_at = '{FIFTH}', cut_at = '{SECOND}'")},
                 {"act": cut(f"ends_at = '{FOURTH}', cut_at = '{SECOND}', amount_minor = 0")},
             ]
         },
