@@ -88,6 +88,8 @@ TWICE = {
         {"change_id": 1},
         {"change_id": 1},
     ),
+    "wallet_expiryletter_once_a_day": ("wallet_expiryletter", {}, {}),
+    "wallet_expiryreminder_once_per_step": ("wallet_expiryreminder", {}, {}),
 }
 
 

@@ -8,8 +8,9 @@ from django.db import connection
 from tests.packages.awake import Changes
 from tests.packages.planting import write
 from tests.packages.rows import DAYS, FIFTH, FIRST, FOURTH, SECOND, THIRD, Facts
+from tests.packages.test_rules_of_prices import COMPONENT
 from tests.packages.test_rules_of_terms import CHANGE, CHARGE, NOTICE, PERIOD, POSTING, SUBSCRIPTION
-from tests.packages.test_rules_of_use import BILL, COMPONENT, SHARE, WITH_PACK
+from tests.packages.test_rules_of_use import BILL, SHARE, WITH_PACK
 from wallet import books
 
 pytestmark = [pytest.mark.django_db, pytest.mark.tampers]

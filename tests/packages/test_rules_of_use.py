@@ -1,15 +1,15 @@
 """
-What the database wants of use, its bills, packs, coupons, disputes and letters among each other:
-each trigger alone, each of its conditions.
+What the database wants of use, its bills and packs among each other: each trigger alone, each of
+its conditions.
 """
 
 import pytest
 
 from tests.packages.awake import Rule, check
-from tests.packages.rows import FIFTH, FIRST, FOURTH, SECOND, THIRD
+from tests.packages.rows import FIFTH, FOURTH, SECOND, THIRD
+from tests.packages.test_rules_of_prices import COMPONENT
 from tests.packages.test_rules_of_terms import (
     CHARGE,
-    COMPONENT,
     CUSTOMER,
     DOLLARS,
     OTHERS,
@@ -28,14 +28,7 @@ BILL, SHARE, RULE, CAP = (
     "packages_overage",
     "packages_spendingcap",
 )
-PACK, COUPON, USED, SCOPE = (
-    "packages_extrapack",
-    "packages_coupon",
-    "packages_couponuse",
-    "packages_coupon_packages",
-)
-DISPUTE, CASE = "packages_dispute", "wallet_case"
-LETTER, REMINDER, LOT = "wallet_expiryletter", "wallet_expiryreminder", "wallet_lot"
+PACK = "packages_extrapack"
 SETTLED = {"settled_at": SECOND, "next_try_at": None, "charge_id": 1}
 OF_USE = {"kind": "USAGE", "amount_minor": 5}
 ALLOWED = {"policy": "ALLOW", "consent_id": 1}
@@ -51,6 +44,8 @@ WITH_PACK = {
 }
 FIVE = {"quantity": 5, "value_minor": 500, "currency": "CNY"}
 FEB, APRIL = "2025-02-20 12:00+00", "2025-04-05 12:00+00"
+
+BESIDE = {"bill_id": 2, "starts_at": SECOND, "ends_at": THIRD, "amount_minor": 5, "overage_id": 1}
 
 METERING = [
     Rule(
@@ -90,6 +85,21 @@ METERING = [
 
 BILLS = [
     Rule(
+        "packages_overage_is_its_subscriptions",
+        RULE,
+        {SUBSCRIPTION: {}, PERIOD: {}},
+        {},
+        {
+            "packages_overage_is_its_subscriptions": [
+                {SUBSCRIPTION: OTHERS},
+                {SUBSCRIPTION: {"id": 2}, PERIOD: {"subscription_id": 2}},
+                {PERIOD: {"subscription_id": 2}},
+                {"act": {"period_number": 3}},
+            ]
+        },
+        [{}, {"act": {"period_number": 2}}],
+    ),
+    Rule(
         "packages_bill_is_its_periods",
         BILL,
         {SUBSCRIPTION: {}, VERSION: {}, PERIOD: {"ends_at": SECOND}},
@@ -98,7 +108,9 @@ BILLS = [
             "packages_bill_is_its_periods": [
                 {SUBSCRIPTION: OTHERS},
                 {SUBSCRIPTION: DOLLARS},
+                {SUBSCRIPTION: {"id": 2}, PERIOD: {"subscription_id": 2, "ends_at": SECOND}},
                 {VERSION: DOLLARS},
+                {VERSION: {"id": 2}},
                 {PERIOD: {"starts_at": "2025-02-28 12:00+00"}},
                 {PERIOD: {"ends_at": THIRD}},
                 {PERIOD: {"number": 2}},
@@ -120,6 +132,7 @@ BILLS = [
                     {CHARGE: {"period_number": 2}},
                     {CHARGE: {"amount_minor": 4}},
                     {CHARGE: {"lines": "[1]"}},
+                    {CHARGE: {"id": 2}},
                 ]
             },
         )
@@ -219,6 +232,9 @@ BILLS = [
             {CAP: {"most_minor": 4, "month": "2025-04-01"}},
             {CAP: {"most_minor": 4, "made_at": "2025-03-31 16:00+00"}},
             {CAP: {"most_minor": 4}, f"{CAP} later": {"id": 2, "most_minor": None, "month": None}},
+            {CAP: {"most_minor": 5}, f"{SHARE} other": BESIDE | OTHERS},
+            {CAP: {"most_minor": 5, "code": "calls"}, f"{SHARE} other": BESIDE | {"code": "sms"}},
+            {CAP: {"most_minor": 5}, f"{SHARE} other": BESIDE | {"month": "2025-04-01"}},
         ],
     ),
     Rule(
@@ -267,93 +283,7 @@ BILLS = [
     ),
 ]
 
-COUPONS = [
-    Rule(
-        "packages_coupon_count_is_its_uses",
-        COUPON,
-        {COUPON: {"published_at": FIRST}, USED: {}},
-        f"UPDATE {COUPON} SET used = 1",
-        {"packages_coupon_count_is_its_uses": [{USED: {"coupon_id": 2}}, {USED: {"number": 2}}]},
-    ),
-    Rule(
-        "packages_couponuse_terms_are_its_periods",
-        USED,
-        {COUPON: {"terms": 3}, USED: {"terms_left": 3}, PERIOD: {"coupon_use_id": 1}},
-        f"UPDATE {USED} SET terms_left = 2",
-        {
-            "packages_couponuse_terms_are_its_periods": [
-                {PERIOD: {"coupon_use_id": None}},
-                {COUPON: {"terms": 4}},
-                {"act": f"UPDATE {USED} SET terms_left = 1"},
-            ]
-        },
-    ),
-    Rule(
-        "packages_period_takes_a_term_of_its_coupon",
-        PERIOD,
-        {COUPON: {"terms": 3}, USED: {"terms_left": 2}},
-        {"coupon_use_id": 1},
-        {"packages_couponuse_terms_are_its_periods": [{USED: {"terms_left": 3}}]},
-    ),
-    Rule(
-        "packages_period_coupon_holds",
-        PERIOD,
-        {USED: {}, VERSION: {}},
-        {"coupon_use_id": 1},
-        {
-            "packages_period_coupon_holds": [
-                {USED: {"subscription_id": 2}},
-                {USED: {"ended_at": FIRST}},
-                {SCOPE: {"package_id": 2}},
-            ]
-        },
-        [{}, {SCOPE: {}}, {SCOPE: {"coupon_id": 2, "package_id": 2}}],
-    ),
-]
 
-OTHERWISE = [
-    Rule(
-        "packages_dispute_one_at_a_time",
-        DISPUTE,
-        {CHARGE: {}, CASE: {}},
-        {},
-        {
-            "packages_dispute_has_its_case": [
-                {CASE: {"kind": "CHARGE_SUSPECT"}},
-                {CASE: OTHERS},
-                {"act": {"charge_id": 2}},
-                {"act": {"case_id": 2}},
-            ],
-            "packages_dispute_one_at_a_time": [
-                {DISPUTE: {"case_id": 2}, f"{CASE} other": {"id": 2, "key": "other"}},
-            ],
-        },
-        [
-            {},
-            {
-                DISPUTE: {"case_id": 2, "charge_id": 2},
-                f"{CASE} other": {"id": 2, "key": "other"},
-            },
-        ],
-    ),
-    Rule(
-        "wallet_expiryreminder_is_its_customers",
-        REMINDER,
-        {LETTER: {}, LOT: {}},
-        {},
-        {
-            "wallet_expiryreminder_is_its_customers": [
-                {LOT: OTHERS},
-                {LOT: {"expires_at": SECOND}},
-                {LOT: {"expires_at": None}},
-                {"act": {"lot_id": 2}},
-                {"act": {"letter_id": 2}},
-            ]
-        },
-    ),
-]
-
-
-@pytest.mark.parametrize("rule", named([*METERING, *BILLS, *COUPONS, *OTHERWISE]))
+@pytest.mark.parametrize("rule", named([*METERING, *BILLS]))
 def test_the_database_wants(rule):
     check(rule)
