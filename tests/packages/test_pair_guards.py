@@ -44,6 +44,7 @@ TWICE = {
     ),
     "packages_dispute_case_id_key": ("packages_dispute", {}, {"charge_id": 2}),
     "packages_dispute_numbered_once": ("packages_dispute", {}, {"case_id": 2}),
+    "packages_extrapack_charge_id_key": ("packages_extrapack", {}, {"nth": 2}),
     "packages_pack_bought_once": ("packages_extrapack", {}, {"charge_id": 2}),
     "packages_meter_code_key": ("packages_meter", {}, {}),
     "packages_notice_once": ("packages_notice", {}, {}),

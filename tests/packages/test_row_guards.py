@@ -34,7 +34,10 @@ LEGAL = {
     "packages_couponuse": [{"terms_left": 0, "ended_at": SET}, {"terms_left": None}],
     "packages_extrapack": [{"units": "0.5"}],
     "packages_meter": [{"retired_at": FIRST}],
-    "packages_notice": [{"amount_minor": 0, "sent_at": SECOND}],
+    "packages_notice": [
+        {"amount_minor": 0, "sent_at": SECOND},
+        {"kind": "QUOTA", "code": "calls", "dropped_at": SET},
+    ],
     "packages_overage": [{"policy": "CAP_AMOUNT", "most_minor": 1, "consent_id": 1}],
     "packages_package": [
         {"state": "PUBLISHED", "published_at": FIRST},
@@ -120,6 +123,7 @@ REFUSED = {
     "packages_meter": {"packages_meter_has_two_names": [{"name": ""}, {"name_en": ""}]},
     "packages_notice": {
         "packages_notice_kind_is_known": [{"kind": "ODD"}],
+        "packages_notice_names_a_feature_iff_of_a_quota": [{"kind": "QUOTA"}, {"code": "calls"}],
         "packages_notice_says_something": [{"subject": ""}, {"text": ""}, {"amount_minor": -1}],
         "packages_notice_sent_after_it_was_made": [{"sent_at": FIRST}],
         "packages_notice_sent_or_dropped": [{"sent_at": SECOND, "dropped_at": SET}],
@@ -164,6 +168,7 @@ REFUSED = {
         "packages_component_pack_has_units_and_a_price": [
             METERED | {"pack_minor": 1},
             METERED | {"pack_units": 1},
+            {"pack_units": 1, "pack_minor": 1},
             METERED | {"pack_units": 0, "pack_minor": 1},
             METERED | {"pack_units": 1, "pack_minor": 0},
         ],
