@@ -23,6 +23,7 @@ CHANGE, WAITING, PAUSE = (
 CONSENT, CUSTOMER, TOPUP = "accounts_consent", "accounts_customer", "wallet_topup"
 ENTRY, POSTING = "wallet_journalentry", "wallet_posting"
 OTHERS = {"customer_id": 2}
+OTHER_ONE = OTHERS | {"id": 2, "number": "S2"}
 DOLLARS = {"currency": "USD"}
 WRONG_PRICES = [
     {VERSION: {"package_id": 2}, f"{PACKAGE} other": {"id": 2, "code": "other"}},
@@ -284,6 +285,7 @@ CHARGES = [
                 {POSTING: {"account_version": None, "balance_after_minor": None}},
             ]
         },
+        [{}, {f"{SUBSCRIPTION} other": OTHER_ONE, f"{CONSENT} other": OTHERS | {"id": 2}}],
     ),
     Rule(
         "packages_notice_is_its_subscriptions",
@@ -291,6 +293,7 @@ CHARGES = [
         {SUBSCRIPTION: {}},
         {},
         {"packages_notice_is_its_subscriptions": [{SUBSCRIPTION: OTHERS}, {SUBSCRIPTION: DOLLARS}]},
+        [{}, {f"{SUBSCRIPTION} other": OTHER_ONE}],
     ),
     Rule(
         "packages_charge_was_announced",
@@ -309,7 +312,11 @@ CHARGES = [
                 {SUBSCRIPTION: {"auto_renew": False}},
             ]
         },
-        [{}, {"act": {"kind": "CHANGE", "charged_at": FIRST}}],
+        [
+            {},
+            {"act": {"kind": "CHANGE", "charged_at": FIRST}},
+            {f"{NOTICE} other": {"id": 2, "step": 2, "sent_at": None}},
+        ],
     ),
     Rule(
         "packages_charge_after_a_pause_was_announced",
