@@ -128,6 +128,19 @@ def test_what_was_told_and_what_follows_stay(told, statement):
     assert REFUSED[statement] in refused(statement)
 
 
+@pytest.mark.parametrize("act", ["DELETE FROM", "TRUNCATE"])
+def test_hours_are_not_taken_away_from_within_either(told, act):
+    statement = f"""
+        CREATE TEMP TABLE within (id INTEGER);
+        CREATE FUNCTION pg_temp.take_away() RETURNS TRIGGER LANGUAGE plpgsql AS $$
+        BEGIN {act} packages_usagehour; RETURN NULL; END $$;
+        CREATE TRIGGER take_away AFTER INSERT ON within
+        FOR EACH ROW EXECUTE FUNCTION pg_temp.take_away();
+        INSERT INTO within VALUES (1)
+    """
+    assert refused(statement) == "packages_usage_hour_follows"
+
+
 @pytest.mark.parametrize("facts", WRONG)
 def test_events_keep_to_the_rules(told, facts):
     assert WRONG[facts] in refused(another(facts))

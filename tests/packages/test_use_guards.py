@@ -134,3 +134,10 @@ def settled():
 @pytest.mark.parametrize("statement", REFUSED)
 def test_the_database_refuses(settled, statement):
     assert refused(statement) == REFUSED[statement]
+
+
+def test_a_bill_is_for_a_term_even_where_no_trigger_looks(settled):
+    asleep = f"ALTER TABLE {BILL} DISABLE TRIGGER packages_bill_is_its_periods"
+    assert refused(f"{asleep}; {copy(BILL, **NEXT)}") == "packages_bill_is_its_shares"
+    nowhere = copy(BILL, **(OPEN | {"period_number": "9"}))
+    assert refused(f"{asleep}; {nowhere}") == "packages_bill_is_for_a_period"
