@@ -212,3 +212,27 @@ def test_what_was_taken_back_is_not_written_down():
     taken_back = moved(old, CHEAPER)
     price_moves.revoke(move_id=taken_back.pk, at=APRIL_20, by=None)
     assert refused(change(consent="s.consent_id")) == "packages_change_was_agreed_to"
+
+
+def test_one_notice_announces_one_price_and_nothing_is_taken_back_twice():
+    old = old_price()
+    bought(version=old)
+    first = moved(old)
+    price_moves.revoke(move_id=first.pk, at=MARCH_10, by=None)
+    price_moves.announce(
+        from_version_id=old.pk,
+        to_version_id=first.to_version_id,
+        holds_from=APRIL_20,
+        reason="因",
+        reason_en="Why",
+        at=MARCH_10,
+        by=None,
+    )
+    again = announcement(
+        move="(SELECT max(id) FROM packages_pricemove)",
+        subscription="a.subscription_id",
+        notice="a.notice_id",
+    )
+    assert refused(again) == "packages_priceannouncement_notice_id_key"
+    once_more = "UPDATE packages_pricemove SET revoked_at = NULL WHERE revoked_at IS NOT NULL"
+    assert refused(once_more) == "packages_move_revoked_once"
