@@ -54,7 +54,7 @@ def new_price(request: PortalRequest, number: str) -> HttpResponse:
     before, after = (
         PriceVersion.objects.whole().get(pk=pk) for pk in (move.from_version_id, move.to_version_id)
     )
-    seats = subscription.seats
+    seats, compared = subscription.seats, _compared(before.terms, after.terms)
     needs_consent = not move.is_no_worse and announcement.consent_id is None
     agreed = price_moves.agreement(announcement, subscription) if needs_consent else ""
     context = {
@@ -67,7 +67,8 @@ def new_price(request: PortalRequest, number: str) -> HttpResponse:
             quotes.price(before.terms, seats=seats).each_term, before.interval
         ),
         "after": wording.per_term(quotes.price(after.terms, seats=seats).each_term, after.interval),
-        "rows": _compared(before.terms, after.terms),
+        "rows": [one for one in compared if one.is_other],
+        "same": [one.name for one in compared if not one.is_other],
         "needs_consent": needs_consent,
         "clauses": clauses(agreed) if agreed else [],
     }
