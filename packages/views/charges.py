@@ -55,7 +55,7 @@ def _listed(request: PortalRequest):
         .filter(customer=request.customer)
         .annotate(is_undone=Q(entry__reversal__isnull=False), is_doubted=Exists(doubted))
         .select_related("subscription", "price_version__package")
-        .order_by("-pk")
+        .order_by("-charged_at", "-pk")
     )
 
 
