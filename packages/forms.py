@@ -276,7 +276,7 @@ class ChargeFilterForm(forms.Form):
         super().__init__(data)
         had = [(one.number, f"{one.package.called} · {one.number}") for one in subscriptions]
         self.fields["subscription"] = forms.ChoiceField(
-            label=_("Subscription"), required=False, choices=[("", _("All subscriptions")), *had]
+            label=_("Subscription"), required=False, choices=[("", _("All")), *had]
         )
         self.fields["kind"] = forms.ChoiceField(
             label=_("Kind"),

@@ -101,7 +101,7 @@ class Charge(models.Model):
         indexes = [models.Index(fields=["customer", "-id"], name="packages_charge_by_customer")]
 
     def __str__(self) -> str:
-        return f"{self.get_kind_display()} {self.subscription_id}/{self.period_number}"
+        return f"#{self.pk} {self.get_kind_display()}"
 
     @property
     def amount(self) -> Money:

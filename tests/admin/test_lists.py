@@ -42,6 +42,18 @@ def test_answer_no_question_they_do_not_offer(client, fake_gateway, name, lookup
         assert response.url.endswith("?e=1")
 
 
+@pytest.mark.parametrize(
+    "query", ["cases=zzz", "at__from=nonsense", "at__from=2026-11-01&at__to=2026-99-99"]
+)
+def test_say_which_filter_they_cannot_read(query):
+    client = world.signed_in("ADMIN")
+    url = reverse("admin:packages_chargescan_changelist")
+    [told] = client.get(f"{url}?{query}").context["messages"]
+    assert query.rpartition("=")[2] in str(told)
+    for good in ("cases=some", "at__from=2026-11-01", "cases="):
+        assert not list(client.get(f"{url}?{good}").context["messages"])
+
+
 def test_sort_by_nothing_but_their_columns(fake_gateway):
     world.make(fake_gateway)
     client = world.signed_in("ADMIN")

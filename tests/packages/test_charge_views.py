@@ -1,3 +1,4 @@
+import re
 from datetime import timedelta
 
 import pytest
@@ -90,6 +91,16 @@ class TestChargeList:
         newest = english.get("/charges/?kind=")
         older = english.get("/charges/" + newest.context["older"])
         assert older.context["charges"] == [charge] and older.context["newer"] == "?page=1"
+
+
+@pytest.mark.parametrize("url", ["/charges/", "/advice/", "/subscriptions/"])
+def test_the_menu_marks_where_one_is(english, url):
+    page = english.get(url).content.decode()
+    top, _rest, tabs = page.partition("<main")
+    marked = re.findall(r'href="([^"]+)" aria-current="page"', top)
+    assert marked == ["/subscriptions/"]
+    assert re.findall(r'href="([^"]+)" aria-current="page"', tabs) == [url]
+    assert ("is-here" in tabs) is (url != "/subscriptions/")
 
 
 class TestChargeDetail:
