@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from django.contrib import messages
 from django.contrib.admin import SimpleListFilter
 from django.contrib.admin.utils import unquote
-from django.contrib.admin.views.main import ChangeList
+from django.contrib.admin.views.main import ERROR_FLAG, ChangeList
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
@@ -120,7 +120,10 @@ class ReadOnlyAdmin(ModelAdmin):
         Return the list, and say which filters of the address it could not read: it shows all then.
         """
         found = super().get_changelist_instance(request)
-        if request.method == "GET":
+        if request.method == "GET" and ERROR_FLAG in request.GET:
+            said = _("The address asked for what this list does not know. All of it is shown.")
+            messages.warning(request, said)
+        elif request.method == "GET":
             for title, text in _misread(found):
                 said = _("The filter “%(title)s” cannot be read: “%(text)s”. It was left out.")
                 messages.warning(request, said % {"title": title, "text": text})

@@ -189,7 +189,7 @@ class CouponAdmin(ReadOnlyAdmin):
         now = timezone.now()
         if now < coupon.valid_from:
             return _("begins later")
-        return _("can be used") if coupon.holds(now) else _("over")
+        return _("can be used") if coupon.holds(now) else _("no longer valid")
 
     def parts(self, request: HttpRequest, coupon: Coupon) -> list[Part]:
         return [

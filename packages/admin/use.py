@@ -190,7 +190,7 @@ class SpendingCapAdmin(ReadOnlyAdmin):
 
     @display(description=gettext_lazy("at most per month"), ordering="most_minor")
     def limit(self, cap: SpendingCap):
-        return _("lifted") if cap.most is None else amount(cap.most)
+        return _("No cap") if cap.most is None else amount(cap.most)
 
     @display(description=gettext_lazy("only in"), ordering="month")
     def only(self, cap: SpendingCap):

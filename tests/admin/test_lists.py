@@ -43,15 +43,23 @@ def test_answer_no_question_they_do_not_offer(client, fake_gateway, name, lookup
 
 
 @pytest.mark.parametrize(
-    "query", ["cases=zzz", "at__from=nonsense", "at__from=2026-11-01&at__to=2026-99-99"]
+    "query", ["cases=zzz", "at_from=nonsense", "at_from=2026-11-01&at_to=2026-99-99"]
 )
 def test_say_which_filter_they_cannot_read(query):
     client = world.signed_in("ADMIN")
     url = reverse("admin:packages_chargescan_changelist")
     [told] = client.get(f"{url}?{query}").context["messages"]
     assert query.rpartition("=")[2] in str(told)
-    for good in ("cases=some", "at__from=2026-11-01", "cases="):
+    for good in ("cases=some", "at_from=2026-11-01", "cases="):
         assert not list(client.get(f"{url}?{good}").context["messages"])
+
+
+def test_say_that_an_address_asks_for_what_they_do_not_know():
+    client = world.signed_in("ADMIN")
+    url = reverse("admin:packages_chargescan_changelist")
+    answer = client.get(f"{url}?at__exact=nonsense", follow=True)
+    assert answer.redirect_chain[0][0].endswith("?e=1")
+    assert len(answer.context["messages"]) == 1
 
 
 def test_sort_by_nothing_but_their_columns(fake_gateway):
