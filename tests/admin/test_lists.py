@@ -45,7 +45,8 @@ def test_answer_no_question_they_do_not_offer(client, fake_gateway, name, lookup
 @pytest.mark.parametrize(
     "query", ["cases=zzz", "at_from=nonsense", "at_from=2026-11-01&at_to=2026-99-99"]
 )
-def test_say_which_filter_they_cannot_read(query):
+def test_say_which_filter_they_cannot_read(fake_gateway, query):
+    world.make(fake_gateway)
     client = world.signed_in("ADMIN")
     url = reverse("admin:packages_chargescan_changelist")
     [told] = client.get(f"{url}?{query}").context["messages"]
@@ -54,7 +55,8 @@ def test_say_which_filter_they_cannot_read(query):
         assert not list(client.get(f"{url}?{good}").context["messages"])
 
 
-def test_say_that_an_address_asks_for_what_they_do_not_know():
+def test_say_that_an_address_asks_for_what_they_do_not_know(fake_gateway):
+    world.make(fake_gateway)
     client = world.signed_in("ADMIN")
     url = reverse("admin:packages_chargescan_changelist")
     answer = client.get(f"{url}?at__exact=nonsense", follow=True)

@@ -240,7 +240,7 @@ def topup_list(request: PortalRequest) -> HttpResponse:
 
 def _filtered(found, form: TopUpFilterForm):
     if not form.is_valid():
-        return found
+        return found.none()  # the fields say why
     wish = form.cleaned_data
     if wish["q"]:
         found = found.filter(number__icontains=wish["q"].strip())
