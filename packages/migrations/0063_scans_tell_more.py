@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("packages", "0060_rules_in_grace"),
+        ("packages", "0062_price_move_guards"),
     ]
 
     operations = [
