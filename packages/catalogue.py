@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from accounts.customers import NotAllowed
 from accounts.models import Customer, User
 from crm_billing.errors import DomainError
-from packages import drafting
+from packages import drafting, meters
 from packages.models import Package, PriceVersion
 from packages.terms import Terms
 
@@ -133,14 +133,17 @@ def publish(*, package_id: int, at: datetime, by: User | None) -> Package:
     raises NotAllowed: as `draft`.
     raises NotADraft: it has been published before.
     raises BadPrice: it has no price.
+    raises NotCounted: a price charges for use that no meter counts.
     """
     _require_right(by)
     package = _lock(package_id)
     if package.state != Package.State.DRAFT:
         raise NotADraft(_("This package has been published before."), code=package.code)
-    prices = list(package.prices.all())
+    prices = list(PriceVersion.objects.whole().filter(package=package).order_by("number"))
     if not prices:
         raise drafting.BadPrice(_("A package needs a price before it is published."))
+    for version in prices:
+        meters.require_counted(version.terms)
     package.state = Package.State.PUBLISHED
     package.published_at, package.published_by = at, by
     package.save(update_fields=["state", "published_at", "published_by"])
@@ -171,6 +174,7 @@ def preview_reprice(
     if valid_from < at:
         raise BadMoment(_("A price begins now or later, never in the past."), field="valid_from")
     drafting.check(package.kind, terms)
+    meters.require_counted(terms)
     if customer is not None and customer.currency != terms.currency:
         raise drafting.BadPrice(
             _("This customer pays in %(currency)s.") % {"currency": customer.currency},
@@ -209,6 +213,7 @@ def reprice(
     raises NotOnSale: the package is a draft, or retired.
     raises BadMoment: it would begin in the past.
     raises BadPrice, BadTiers: the terms contradict themselves, or change nothing.
+    raises NotCounted: they charge for use that no meter counts.
     raises PriceTaken: a price begins then or later already, or the end of this one is decided.
     """
     _lock(package_id)

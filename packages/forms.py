@@ -4,13 +4,14 @@ from decimal import Decimal
 from typing import Any
 
 from django import forms
+from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from djmoney.money import Money
 
 from crm_billing import money, plain_text
 from packages import wording
-from packages.models import Overage, PriceVersion, Subscription
+from packages.models import Charge, Overage, PriceVersion, Subscription
 from packages.models.disputes import LONGEST_WORDS
 from packages.queries import Offered
 from packages.quotes import Quote, Turnover, Use, price
@@ -264,6 +265,39 @@ class OverageForm(forms.Form):
         if capped and cleaned["most"] is not None and cleaned["most"].amount <= 0:
             self.add_error("most", _("Enter an amount above zero."))
         return cleaned
+
+
+class ChargeFilterForm(forms.Form):
+    """
+    Which charges a reader asks for; lives in the address. Only what the customer has had is asked.
+    """
+
+    def __init__(self, data: Any, *, subscriptions: Sequence[Subscription]) -> None:
+        super().__init__(data)
+        had = [(one.number, f"{one.package.called} · {one.number}") for one in subscriptions]
+        self.fields["subscription"] = forms.ChoiceField(
+            label=_("Subscription"), required=False, choices=[("", _("All")), *had]
+        )
+        self.fields["kind"] = forms.ChoiceField(
+            label=_("Kind"),
+            required=False,
+            choices=[("", _("All kinds")), *Charge.Kind.choices],
+        )
+
+    @property
+    def query(self) -> dict[str, str]:
+        """
+        Return what is asked for, without what is left empty.
+        """
+        said = {name: self.data.get(name, "").strip() for name in self.fields}
+        return {name: value for name, value in said.items() if value}
+
+    def narrowed(self, charges: QuerySet[Charge]) -> QuerySet[Charge]:
+        if number := self.cleaned_data["subscription"]:
+            charges = charges.filter(subscription__number=number)
+        if kind := self.cleaned_data["kind"]:
+            charges = charges.filter(kind=kind)
+        return charges
 
 
 class DisputeForm(forms.Form):

@@ -11,6 +11,7 @@ from accounts.customers import NotAllowed
 from accounts.models import User
 from crm_billing.errors import DomainError
 from packages.models import Meter
+from packages.terms import PERCENTAGE, USED, Terms
 
 MANAGE = "packages.publish_package"
 
@@ -21,6 +22,14 @@ class MeterExists(DomainError):
 
 class MeterRetired(DomainError):
     code = "meter_retired"
+
+
+class NotCounted(DomainError):
+    """
+    A price charges for use that no meter counts: it would charge nothing, and nobody would know.
+    """
+
+    code = "use_not_counted"
 
 
 @transaction.atomic
@@ -82,6 +91,30 @@ def retire(*, meter_id: int, at: datetime, by: User | None) -> Meter:
     meter.retired_at, meter.retired_by = at, by
     meter.save(update_fields=["retired_at", "retired_by"])
     return meter
+
+
+def require_counted(terms: Terms) -> None:
+    """
+    Refuse terms that charge for use which nothing counts.
+
+    raises NotCounted: a component has no meter of its code, only one that takes no more events, or
+    is a share of transactions whose value the meter does not carry. `data["field"]` names it.
+    """
+    asked = terms.of_kind(*USED)
+    known = Meter.objects.in_bulk([one.code for one in asked], field_name="code")
+    for one in asked:
+        meter = known.get(one.code)
+        if meter is None:
+            said = _(
+                "No meter counts “%(code)s”, so nothing would be charged. Add the meter first."
+            )
+        elif meter.retired_at:
+            said = _("The meter “%(code)s” takes no more events, so nothing would be charged.")
+        elif one.kind == PERCENTAGE and not meter.carries_value:
+            said = _("The meter “%(code)s” knows no values to take a share of.")
+        else:
+            continue
+        raise NotCounted(said % {"code": one.code}, field=one.code)
 
 
 def _require_right(by: User | None) -> None:

@@ -2,6 +2,7 @@
 The sentinel: by night it looks over what was charged and puts what looks wrong before people, once.
 """
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -49,6 +50,7 @@ def scan(*, at: datetime) -> Scanned:
     A charge that had a case, whatever became of it, gets no other. Nothing is given back by it:
     each case proposes an amount, and people decide.
     """
+    began = time.monotonic()
     last = ChargeScan.objects.order_by("at", "pk").last()
     since = min(last.at, at) - OVERLAP if last else at - FIRST_LOOK
     by_entry: dict[int, list[Finding]] = {}
@@ -59,7 +61,14 @@ def scan(*, at: datetime) -> Scanned:
     customers = Customer.objects.in_bulk({found[0].suspect.customer_id for found in new})
     for found in new:
         _open(found, customers[found[0].suspect.customer_id], at)
-    ChargeScan.objects.create(at=at, since=since, found=len(by_entry), opened=len(new))
+    ChargeScan.objects.create(
+        at=at,
+        since=since,
+        looked_at=suspicions.looked_at(since=since, at=at),
+        found=len(by_entry),
+        opened=len(new),
+        took_ms=round((time.monotonic() - began) * 1000),
+    )
     log.info("charges.scanned", since=since.isoformat(), found=len(by_entry), opened=len(new))
     return Scanned(len(by_entry), len(new))
 

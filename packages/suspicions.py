@@ -14,6 +14,7 @@ from django.db import connection
 
 from crm_billing.money import exponent, rounded, to_minor
 from packages import suspicions_sql
+from packages.models import Charge
 
 DUPLICATE, REPEATED, SPIKE = "DUPLICATE", "REPEATED", "SPIKE"
 AFTER_CANCEL, SEAT_JUMP = "AFTER_CANCEL", "SEAT_JUMP"
@@ -123,6 +124,14 @@ def median(values: Sequence[int]) -> Fraction:
     ordered = sorted(values)
     half = len(ordered) // 2
     return Fraction(ordered[half] + ordered[-half - 1], 2)
+
+
+def looked_at(*, since: datetime, at: datetime) -> int:
+    """
+    Return how many charges `among_charges` judges: what was taken since then and not given back.
+    """
+    taken = Charge.objects.filter(charged_at__gt=since, charged_at__lte=at)
+    return taken.filter(entry__reversal=None).count()
 
 
 def among_charges(*, since: datetime, at: datetime) -> list[Finding]:

@@ -51,6 +51,7 @@ urlpatterns = [
     path("usage/limits/<slug:number>/<slug:code>/", limits.overage, name="overage"),
     path("usage/limits/<slug:number>/<slug:code>/pack/", limits.pack, name="pack"),
     path("advice/", advice.advice, name="advice"),
+    path("charges/", charges.charge_list, name="charge-list"),
     path("charges/<int:charge_id>/", charges.charge_detail, name="charge"),
     path("charges/<int:charge_id>/dispute/", charges.dispute, name="dispute"),
 ]

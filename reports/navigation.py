@@ -55,6 +55,7 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
                 _entry(_("Coupons"), "loyalty", "packages_coupon"),
                 _entry(_("Subscriptions"), "autorenew", "packages_subscription"),
                 _entry(_("Charges"), "request_quote", "packages_charge"),
+                _entry(_("Scans of charges"), "policy", "packages_chargescan"),
                 _entry(_("Notices"), "notifications", "packages_notice"),
                 _entry(_("Renewal runs"), "event_repeat", "packages_renewalrun"),
                 _entry(_("Quotes"), "history_edu", "packages_pricequote"),

@@ -92,6 +92,7 @@ TABLE = {
     "packages:revoke-pause":                "post post no   gone welcome login",
     "packages:resume":                      "form form no   gone welcome login",
     "packages:revoke-waiting":              "post post no   gone welcome login",
+    "packages:charge-list":                "page page page page welcome login",
     "packages:charge":                     "page page page gone welcome login",
     "packages:dispute":                    "form form no   gone welcome login",
     "packages:usage":                      "page page page page welcome login",

@@ -11,6 +11,7 @@ import structlog
 from django.conf import settings
 from django.core.mail import EmailMessage
 from django.db import transaction
+from django.db.models import QuerySet
 from django.urls import NoReverseMatch, reverse
 from django.utils import translation
 from django.utils.functional import Promise
@@ -86,6 +87,13 @@ def find(*, kind: str, key: str) -> Case | None:
     Return the case of this key, open or not.
     """
     return Case.objects.filter(key=f"{kind}:{key}").first()
+
+
+def opened(*, kind: str, at: datetime) -> QuerySet[Case]:
+    """
+    Return the cases of a kind that were opened at a moment, each with its customer.
+    """
+    return Case.objects.filter(kind=kind, opened_at=at).select_related("customer").order_by("pk")
 
 
 def known(*, kind: str, keys: Iterable[str]) -> set[str]:

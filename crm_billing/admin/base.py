@@ -2,19 +2,24 @@
 The one kind of admin page we have: it shows rows and offers commands.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from django.contrib import messages
+from django.contrib.admin import SimpleListFilter
 from django.contrib.admin.utils import unquote
+from django.contrib.admin.views.main import ERROR_FLAG, ChangeList
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils.functional import Promise
+from django.utils.translation import gettext as _
 from unfold.admin import ModelAdmin
 
 from crm_billing.admin.commands import Command, offered, view_of
+from crm_billing.admin.days import DayRangeFilter
 from crm_billing.admin.parts import Part, address
 
 
@@ -110,6 +115,20 @@ class ReadOnlyAdmin(ModelAdmin):
             for command in offered(request, row, self.commands)
         ]
 
+    def get_changelist_instance(self, request: HttpRequest) -> ChangeList:
+        """
+        Return the list, and say which filters of the address it could not read: it shows all then.
+        """
+        found = super().get_changelist_instance(request)
+        if request.method == "GET" and ERROR_FLAG in request.GET:
+            said = _("The address asked for what this list does not know. All of it is shown.")
+            messages.warning(request, said)
+        elif request.method == "GET":
+            for title, text in _misread(found):
+                said = _("The filter “%(title)s” cannot be read: “%(text)s”. It was left out.")
+                messages.warning(request, said % {"title": title, "text": text})
+        return found
+
     def change_view(
         self,
         request: HttpRequest,
@@ -162,6 +181,19 @@ def _asked_by(list_filter: Any) -> list[str]:
     if isinstance(list_filter, tuple):  # a range between two moments
         return [list_filter[0], f"{list_filter[0]}_from", f"{list_filter[0]}_to"]
     return [list_filter.parameter_name]
+
+
+def _misread(found: ChangeList) -> Iterator[tuple[str, str]]:
+    """
+    Return the filters of a list whose value in the address means nothing to them, and the value.
+    """
+    for spec in found.filter_specs:
+        if isinstance(spec, DayRangeFilter):
+            yield from ((str(spec.title), text) for text in spec.misread())
+        elif isinstance(spec, SimpleListFilter):
+            value = spec.value()
+            if value and str(value) not in {str(known) for known, _label in spec.lookup_choices}:
+                yield str(spec.title), str(value)
 
 
 def page(admin: ModelAdmin, request: HttpRequest, template: str, context: dict[str, Any]):

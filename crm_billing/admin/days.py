@@ -28,9 +28,19 @@ class DayRangeFilter(RangeDateFilter):
             queryset = queryset.filter(**{f"{name}__lte": last})
         return queryset
 
-    def _day(self, end: str) -> date | None:
+    def misread(self) -> list[str]:
+        """
+        Return what stands in the address for a day and is none.
+        """
+        return [self._said(end) for end in ("from", "to") if self._said(end) and not self._day(end)]
+
+    def _said(self, end: str) -> str:
         text = self.used_parameters.get(f"{self.parameter_name}_{end}")
-        day = parse_date_str(text) if isinstance(text, str) else None
+        return text if isinstance(text, str) else ""
+
+    def _day(self, end: str) -> date | None:
+        text = self._said(end)
+        day = parse_date_str(text) if text else None
         return day if day and 1900 < day.year < 9000 else None
 
 

@@ -21,7 +21,7 @@ OPEN = range(7, 23)  # hours in which something happens
 MISTAKE = 0.03
 
 
-def fit(*, at: datetime, by: User) -> None:
+def fit(*, at: datetime, by: User | None) -> None:
     """
     Make the meters that the shelf's prices name.
     """

@@ -29,7 +29,7 @@ class CouponForm(DressedForm, forms.Form):
     called = {"bps": "percent"}
 
     code = forms.CharField(
-        label=gettext_lazy("Code"),
+        label=gettext_lazy("Coupon code"),
         max_length=40,
         help_text=gettext_lazy(
             "Letters A to Z, digits and hyphens. Codes that are not for everybody must be long and "

@@ -189,7 +189,7 @@ class CouponAdmin(ReadOnlyAdmin):
         now = timezone.now()
         if now < coupon.valid_from:
             return _("begins later")
-        return _("can be used") if coupon.holds(now) else _("over")
+        return _("can be used") if coupon.holds(now) else _("no longer valid")
 
     def parts(self, request: HttpRequest, coupon: Coupon) -> list[Part]:
         return [
@@ -205,9 +205,9 @@ class CouponAdmin(ReadOnlyAdmin):
                     (_("Valid to"), stamp(coupon.valid_to)),
                     (_("Made"), stamp(coupon.created_at)),
                     (_("Made by"), link(coupon.created_by)),
-                    (_("Published"), stamp(coupon.published_at)),
+                    (_("Published at"), stamp(coupon.published_at)),
                     (_("Published by"), link(coupon.published_by)),
-                    (_("Ended"), stamp(coupon.ended_at)),
+                    (_("Ended at"), stamp(coupon.ended_at)),
                     (_("Ended by"), link(coupon.ended_by)),
                 ],
             ),

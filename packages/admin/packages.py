@@ -126,9 +126,9 @@ class PackageAdmin(ReadOnlyAdmin):
                 rows=[
                     (_("Made"), stamp(package.created_at)),
                     (_("Made by"), link(package.created_by)),
-                    (_("Published"), stamp(package.published_at)),
+                    (_("Published at"), stamp(package.published_at)),
                     (_("Published by"), link(package.published_by)),
-                    (_("Retired"), stamp(package.retired_at)),
+                    (_("Retired at"), stamp(package.retired_at)),
                     (_("Retired by"), link(package.retired_by)),
                 ],
             ),

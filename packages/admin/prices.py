@@ -174,7 +174,7 @@ class PriceVersionAdmin(ReadOnlyAdmin):
                 rows=[
                     (_("Valid from"), stamp(version.valid_from)),
                     (_("Valid to"), stamp(version.valid_to)),
-                    (_("Published"), stamp(version.published_at)),
+                    (_("Published at"), stamp(version.published_at)),
                     (_("Published by"), link(version.published_by)),
                     (_("End decided"), stamp(version.closed_at)),
                     (_("Ended by"), link(version.closed_by)),

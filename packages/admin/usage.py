@@ -242,7 +242,7 @@ class UsageEventAdmin(ReadOnlyAdmin):
             (_("Corrects"), link(corrected.first()) if event.corrects else None),
             (_("Happened"), stamp(event.occurred_at)),
             (_("Counts at"), stamp(event.counts_at)),
-            (_("Received"), stamp(event.received_at)),
+            (_("Received at"), stamp(event.received_at)),
         ]
         if event.value_minor is not None:
             rows.append(

@@ -102,7 +102,7 @@ class UsageBillAdmin(ReadOnlyAdmin):
     def made(self, bill: UsageBill):
         return stamp(bill.made_at)
 
-    @display(description=gettext_lazy("settled"), ordering="settled_at")
+    @display(description=gettext_lazy("settled at"), ordering="settled_at")
     def done(self, bill: UsageBill):
         return stamp(bill.settled_at)
 
@@ -116,7 +116,7 @@ class UsageBillAdmin(ReadOnlyAdmin):
             (_("Amount"), minor_amount(bill.amount_minor, bill.currency)),
             (_("Made"), stamp(bill.made_at)),
             (_("Next tried"), stamp(bill.next_try_at)),
-            (_("Settled"), stamp(bill.settled_at)),
+            (_("Settled at"), stamp(bill.settled_at)),
             (_("Charge"), link(bill.charge)),
         ]
         return [Facts(title=_("Bill for use"), rows=rows), _lines(bill), _shares(bill)]
@@ -190,7 +190,7 @@ class SpendingCapAdmin(ReadOnlyAdmin):
 
     @display(description=gettext_lazy("at most per month"), ordering="most_minor")
     def limit(self, cap: SpendingCap):
-        return _("lifted") if cap.most is None else amount(cap.most)
+        return _("No cap") if cap.most is None else amount(cap.most)
 
     @display(description=gettext_lazy("only in"), ordering="month")
     def only(self, cap: SpendingCap):

@@ -3,6 +3,7 @@ from typing import Self
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 from djmoney.money import Money
 
 from accounts.models import Consent, Customer, User
@@ -29,7 +30,7 @@ class Charge(models.Model):
         FIRST = "FIRST", _("First period")
         RENEWAL = "RENEWAL", _("Renewal")
         TERM = "TERM", _("New term")
-        CHANGE = "CHANGE", _("Change")
+        CHANGE = "CHANGE", pgettext_lazy("kind of a charge", "Change")
         USAGE = "USAGE", _("Use")
         PACK = "PACK", _("Extra pack")
 
@@ -100,7 +101,7 @@ class Charge(models.Model):
         indexes = [models.Index(fields=["customer", "-id"], name="packages_charge_by_customer")]
 
     def __str__(self) -> str:
-        return f"{self.get_kind_display()} {self.subscription_id}/{self.period_number}"
+        return f"#{self.pk} {self.get_kind_display()}"
 
     @property
     def amount(self) -> Money:

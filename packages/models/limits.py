@@ -6,7 +6,7 @@ from django.utils.translation import gettext_lazy as _
 from djmoney.money import Money
 
 from accounts.models import Consent, Customer, User
-from crm_billing.money import from_minor
+from crm_billing.money import from_minor, plain
 from packages.models.subscriptions import Subscription
 
 
@@ -136,7 +136,8 @@ class SpendingCap(models.Model):
         indexes = [models.Index(fields=["customer", "code", "-id"], name="packages_cap_latest")]
 
     def __str__(self) -> str:
-        return f"{self.code or '*'} {self.most_minor}"
+        most = "–" if self.most is None else f"{plain(self.most)} {self.currency}"
+        return f"{self.code or _('All use together')}: {most}"
 
     @property
     def most(self) -> Money | None:

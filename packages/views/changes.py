@@ -78,7 +78,7 @@ def change(request: PortalRequest, number: str) -> HttpResponse:
             planned = changes.plan(subscription, version=form.version, seats=form.seats, at=at)
         except DomainError as error:
             refusal = str(error)
-    chosen = form.version.pk if form.is_bound and form.is_valid() else subscription.price_version_id
+    chosen = form["price"].value() or subscription.price_version_id
     context = {
         "line": line_of(subscription),
         "subscription": subscription,
@@ -88,7 +88,7 @@ def change(request: PortalRequest, number: str) -> HttpResponse:
                 version=one,
                 price=wording.per_term(one.terms.fixed, one.interval),
                 is_now=one.pk == subscription.price_version_id,
-                is_chosen=one.pk == chosen,
+                is_chosen=str(one.pk) == str(chosen),
             )
             for one in offered
         ],

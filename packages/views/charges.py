@@ -1,11 +1,17 @@
 """
-Why something was taken: the page of every charge, and the way to say that it is wrong.
+Why something was taken: all charges, the page of each, and the way to say that it is wrong.
 """
+
+from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.core.exceptions import ValidationError
+from django.core.paginator import Paginator
+from django.db.models import Exists, OuterRef, Q
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
@@ -13,10 +19,48 @@ from django.views.decorators.http import require_http_methods, require_safe
 from accounts.http import PortalRequest, customer_required, may_top_up
 from crm_billing.errors import DomainError
 from packages import disputes, wording
-from packages.forms import DisputeForm
-from packages.models import Charge
+from packages.forms import ChargeFilterForm, DisputeForm
+from packages.models import Charge, Dispute, Subscription
 from packages.views.agreeing import clauses
 from packages.why import of, why
+
+PAGE = 30
+
+
+@customer_required
+@require_safe
+def charge_list(request: PortalRequest) -> HttpResponse:
+    """
+    List what was charged, the latest first; of one subscription or kind when the address says so.
+    """
+    had = Subscription.objects.filter(customer=request.customer).select_related("package")
+    form = ChargeFilterForm(request.GET, subscriptions=list(had.order_by("-pk")))
+    here = reverse("packages:charge-list")
+    context: dict[str, Any] = {"form": form, "reset_url": here if form.query else ""}
+    if form.is_valid():
+        page = Paginator(form.narrowed(_listed(request)), PAGE).get_page(request.GET.get("page"))
+        context |= {
+            "charges": list(page),
+            "count": page.paginator.count,
+            "newer": _page_url(form, page.number - 1) if page.has_previous() else "",
+            "older": _page_url(form, page.number + 1) if page.has_next() else "",
+        }
+    return render(request, "packages/charge_list.html", context)
+
+
+def _listed(request: PortalRequest):
+    doubted = Dispute.objects.filter(charge=OuterRef("pk"), case__resolved_at=None)
+    return (
+        Charge.objects.visible_to(request.user)
+        .filter(customer=request.customer)
+        .annotate(is_undone=Q(entry__reversal__isnull=False), is_doubted=Exists(doubted))
+        .select_related("subscription", "price_version__package")
+        .order_by("-charged_at", "-pk")
+    )
+
+
+def _page_url(form: ChargeFilterForm, number: int) -> str:
+    return f"?{urlencode(form.query | {'page': number})}"
 
 
 @customer_required

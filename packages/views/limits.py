@@ -231,7 +231,8 @@ def _allow(
             circumstances=circumstances(request, CONTROL),
         )
     except DomainError as refusal:
-        form.add_error("most", str(refusal))
+        capped = form.chosen == Overage.Policy.CAP_AMOUNT
+        form.add_error("most" if capped else None, str(refusal))
         return None
     messages.success(request, _("Decided. It holds from now on."))
     return redirect("packages:limits")
@@ -249,6 +250,8 @@ def _shown(request: PortalRequest, form: CapForm, *, status: int = 200) -> HttpR
     ]
     decisions = {one.feature: one for one in entitlements.every(customer, at=at)}
     cap = known.cap("", month, customer.time_zone)
+    bills = UsageBill.objects.unpaid().filter(customer=customer)
+    unpaid = list(bills.select_related("subscription__package").order_by("pk"))
     spent = from_minor(reckoning.spent_minor(customer, "", month, at=at), customer.currency)
     context = {
         "rows": [
@@ -262,7 +265,8 @@ def _shown(request: PortalRequest, form: CapForm, *, status: int = 200) -> HttpR
         "percent": _percent(spent, cap.most if cap else None),
         "form": form,
         "symbol": symbol(customer.currency),
-        "unpaid": UsageBill.objects.unpaid().filter(customer=customer).order_by("pk"),
+        "unpaid": unpaid,
+        "unpaid_total": from_minor(sum(one.amount_minor for one in unpaid), customer.currency),
     }
     return render(request, "packages/limits.html", context, status=status)
 

@@ -173,7 +173,7 @@ def _rows(line: standing.Line) -> list[dict[str, Any]]:
     if one.created_by:
         rows.append({"label": _("By"), "value": str(one.created_by)})
     if one.cancelled_at:
-        rows.append({"label": _("Cancelled"), "at": one.cancelled_at})
+        rows.append({"label": _("Cancelled at"), "at": one.cancelled_at})
     rows.append({"label": _("Days are counted in"), "value": one.zone})
     return rows
 

@@ -62,8 +62,8 @@ def usage(request: PortalRequest) -> HttpResponse:
     Show what was used in a period of the customer's calendar; which one, the address says.
     """
     customer = request.customer
-    chosen = request.GET.get("period", THIS_MONTH)
-    chosen = chosen if chosen in PERIODS else THIS_MONTH
+    asked = request.GET.get("period", THIS_MONTH)
+    chosen = asked if asked in PERIODS else THIS_MONTH
     first, last = _days(chosen, timezone.now().astimezone(customer.zone))
     meters = list(Meter.objects.used_by(customer).order_by("code"))
     found = totals.between(
@@ -75,6 +75,7 @@ def usage(request: PortalRequest) -> HttpResponse:
     daily = totals.daily(customer, meters, first=first, last=last, tz=customer.time_zone)
     context = {
         "periods": [_period(code, current=chosen) for code in PERIODS],
+        "is_unknown": asked != chosen,
         "first": first,
         "last": last,
         "readings": [_reading(used, days) for used, days in zip(found, daily, strict=True)],

@@ -42,6 +42,28 @@ def test_answer_no_question_they_do_not_offer(client, fake_gateway, name, lookup
         assert response.url.endswith("?e=1")
 
 
+@pytest.mark.parametrize(
+    "query", ["cases=zzz", "at_from=nonsense", "at_from=2026-11-01&at_to=2026-99-99"]
+)
+def test_say_which_filter_they_cannot_read(fake_gateway, query):
+    world.make(fake_gateway)
+    client = world.signed_in("ADMIN")
+    url = reverse("admin:packages_chargescan_changelist")
+    [told] = client.get(f"{url}?{query}").context["messages"]
+    assert query.rpartition("=")[2] in str(told)
+    for good in ("cases=some", "at_from=2026-11-01", "cases="):
+        assert not list(client.get(f"{url}?{good}").context["messages"])
+
+
+def test_say_that_an_address_asks_for_what_they_do_not_know(fake_gateway):
+    world.make(fake_gateway)
+    client = world.signed_in("ADMIN")
+    url = reverse("admin:packages_chargescan_changelist")
+    answer = client.get(f"{url}?at__exact=nonsense", follow=True)
+    assert answer.redirect_chain[0][0].endswith("?e=1")
+    assert len(answer.context["messages"]) == 1
+
+
 def test_sort_by_nothing_but_their_columns(fake_gateway):
     world.make(fake_gateway)
     client = world.signed_in("ADMIN")

@@ -146,6 +146,8 @@ TABLE = {
     "packages_notice_change":                  "page  page  page  page  no",
     "packages_charge_changelist":              "list  list  list  list  no",
     "packages_charge_change":                  "page  page  page  page  no",
+    "packages_chargescan_changelist":          "list  list  list  list  no",
+    "packages_chargescan_change":              "page  page  page  page  no",
     "packages_pricequote_changelist":          "list  list  list  list  no",
     "packages_pricequote_change":              "page  page  page  page  no",
 

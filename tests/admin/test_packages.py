@@ -101,6 +101,11 @@ class TestPublish:
         answer = client.post(url("publish", package))
         assert answer.status_code == 422 and "published before" in text(answer)
 
+    def test_says_that_nothing_counts_what_it_charges_for(self, client, admin):
+        package = drafted(terms(basic(), calls()))
+        answer = client.post(url("publish", package))
+        assert answer.status_code == 422 and "No meter counts “api_calls”" in text(answer)
+
 
 class TestRetire:
     def test_tells_who_would_miss_it_first(self, client, admin):

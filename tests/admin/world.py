@@ -17,9 +17,10 @@ from accounts import api_keys, members, roles
 from accounts.models import ApiKey, Consent, Customer, Invitation, Member, User
 from crm_billing import outbox
 from crm_billing.models import Outbox
-from packages import checkout, notices, renewals, subscriptions
+from packages import checkout, notices, renewals, sentinel, subscriptions
 from packages.models import (
     Charge,
+    ChargeScan,
     Coupon,
     Meter,
     Notice,
@@ -124,6 +125,7 @@ def make(gateway: Instrument) -> World:
         ApiKey: key_of(customer),
         Case: Case.objects.get(),
         Charge: subscription.charges.get(),
+        ChargeScan: scanned(now),
         Consent: Consent.objects.earliest("pk"),
         Coupon: couponing.drafted(at=now, valid_from=now),
         Customer: customer,
@@ -187,6 +189,11 @@ def moved(now: datetime) -> PriceMove:
     customer = funded_customer("10.00", at=now - timedelta(days=1))
     subscriptions.subscribe(customer=customer, price_version=price, auto_renew=True, at=now)
     return moving.moved(price, at=now)
+
+
+def scanned(now: datetime) -> ChargeScan:
+    sentinel.scan(at=now)
+    return ChargeScan.objects.get()
 
 
 def reminded(now: datetime) -> ExpiryLetter:

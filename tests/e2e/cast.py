@@ -6,6 +6,7 @@ Runs inside the portal: `manage.py shell -c "from tests.e2e import cast; cast.en
 
 import json
 from dataclasses import asdict, dataclass
+from datetime import timedelta
 
 from allauth.mfa.models import Authenticator
 from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
@@ -13,7 +14,7 @@ from django.contrib.auth.models import Group
 from django.utils import timezone
 
 from accounts import customers
-from crm_billing.demo import shelf
+from crm_billing.demo import shelf, use
 from packages import catalogue
 from tests import factories
 from tests.factories import cny
@@ -71,6 +72,7 @@ def enter() -> None:
     )
     holds.place(customer=cafe, amount=cny("20.00"), reference="e2e:2", at=now)
     factories.fund(opened["云雾茶"], "200.00", at=now)
+    use.fit(at=now - timedelta(days=30), by=None)
     for facts, prices in shelf.goods():
         package = catalogue.draft(facts=facts, prices=prices, at=now, by=None)
         catalogue.publish(package_id=package.pk, at=now, by=None)

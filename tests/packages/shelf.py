@@ -7,10 +7,10 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from accounts.models import Customer
-from packages import catalogue
+from packages import catalogue, meters
 from packages.catalogue import Facts
-from packages.models import Package, PriceVersion
-from packages.terms import Component, Offer, Terms
+from packages.models import Meter, Package, PriceVersion
+from packages.terms import PERCENTAGE, USED, Component, Offer, Terms
 from tests.factories import NOON, cny
 
 LATER = NOON + timedelta(days=30)
@@ -106,7 +106,25 @@ def published(
     *prices: Terms, code: str = "pro", kind: str = "PLAN", at: datetime = NOON
 ) -> Package:
     package = drafted(*prices, code=code, kind=kind, at=at)
+    counted(*prices)
     return catalogue.publish(package_id=package.pk, at=at, by=None)
+
+
+def counted(*prices: Terms) -> None:
+    """
+    Add the meters that prices name and nobody has made yet.
+    """
+    for one in (component for terms in prices for component in terms.of_kind(*USED)):
+        if not Meter.objects.filter(code=one.code).exists():
+            meters.add(
+                code=one.code,
+                name=one.name,
+                name_en=one.name_en,
+                aggregation="SUM",
+                carries_value=one.kind == PERCENTAGE,
+                at=NOON - timedelta(days=400),
+                by=None,
+            )
 
 
 def repriced(
@@ -117,6 +135,7 @@ def repriced(
     valid_from: datetime | None = None,
     customer: Customer | None = None,
 ) -> PriceVersion:
+    counted(new)
     return catalogue.reprice(
         package_id=package.pk,
         terms=new,

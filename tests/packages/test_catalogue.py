@@ -6,11 +6,13 @@ from django.core.exceptions import ValidationError
 
 from accounts.customers import NotAllowed
 from accounts.roles import ADMIN, FINANCE_MAKER, SUPPORT
-from packages import catalogue, queries
+from packages import catalogue, meters, queries
 from packages.drafting import TERMS_VERSION, BadPrice
-from packages.models import Package, PriceComponent, PriceVersion
+from packages.meters import NotCounted
+from packages.models import Meter, Package, PriceComponent, PriceVersion
 from packages.rating import BadTiers
 from tests.factories import NOON, UserFactory, cny, open_customer, staff
+from tests.packages.metering import meter
 from tests.packages.shelf import (
     LATER,
     basic,
@@ -159,6 +161,21 @@ class TestPublish:
         with pytest.raises(BadPrice):
             catalogue.publish(package_id=package.pk, at=NOON, by=None)
 
+    def test_refuses_to_charge_for_what_nothing_counts(self):
+        package = drafted(terms(basic(), calls()), terms(basic(), fee(), interval="year"))
+        for code, options in (("api_calls", {}), ("collection", {"carries_value": True})):
+            with pytest.raises(NotCounted) as refusal:
+                catalogue.publish(package_id=package.pk, at=NOON, by=None)
+            assert refusal.value.data == {"field": code}
+            meter(code, **options)
+        assert catalogue.publish(package_id=package.pk, at=NOON, by=None).state == "PUBLISHED"
+
+    def test_refuses_a_share_of_values_that_nobody_tells(self):
+        package = drafted(terms(basic(), fee()))
+        meter("collection")
+        with pytest.raises(NotCounted):
+            catalogue.publish(package_id=package.pk, at=NOON, by=None)
+
 
 class TestReprice:
     def test_ends_the_price_it_follows_at_the_same_moment(self):
@@ -217,6 +234,13 @@ class TestReprice:
             with pytest.raises(catalogue.PriceTaken):
                 repriced(package, terms(basic("5.00")), valid_from=when)
         assert repriced(package, terms(basic("5.00")), valid_from=LATER + 11 * DAY).number == 3
+
+    def test_refuses_to_charge_for_what_is_no_longer_counted(self):
+        package = published(terms(basic(), calls()))
+        meters.retire(meter_id=Meter.objects.get().pk, at=NOON, by=None)
+        with pytest.raises(NotCounted) as refusal:
+            repriced(package, terms(basic("5.00"), calls()))
+        assert refusal.value.data == {"field": "api_calls"}
 
     def test_refuses_another_currency_than_the_customers(self):
         package = published()

@@ -1,11 +1,13 @@
+import re
 from datetime import timedelta
 
 import pytest
 from django.utils import timezone
 
 from accounts.models import Consent, Member
-from packages import charges
+from packages import charges, disputes, subscriptions
 from packages.models import Charge
+from packages.views import charges as views
 from tests.factories import cny, fund, member_of, open_customer, owner_of
 from tests.packages.buying import bought, on_sale
 from tests.packages.reading import text
@@ -38,6 +40,67 @@ def charge(customer):
 
 def page_of(charge: Charge) -> str:
     return f"/charges/{charge.pk}/"
+
+
+class TestChargeList:
+    def test_lists_what_was_charged_the_latest_first(self, english, charge):
+        changed = subscriptions.change(
+            subscription_id=charge.subscription_id, seats=5, at=timezone.now()
+        )
+        page = english.get("/charges/")
+        first, second = page.context["charges"]
+        assert (first.kind, second) == ("CHANGE", charge) and changed
+        assert page_of(first) in page.content.decode()
+        assert "First period Pro · period 1" in text(page) and "¥149.00" in text(page)
+
+    def test_lists_those_of_a_subscription_or_kind(self, english, charge):
+        for query, count in (
+            (f"subscription={charge.subscription.number}", 1),
+            ("kind=FIRST", 1),
+            ("kind=RENEWAL", 0),
+        ):
+            page = english.get(f"/charges/?{query}")
+            assert len(page.context["charges"]) == count, query
+        assert "No charge fits these filters." in text(page)
+
+    def test_says_that_a_filter_is_nonsense_and_lists_nothing(self, english, charge):
+        for query in ("kind=NONE", "subscription=S20250101XXXXXXXX"):
+            page = english.get(f"/charges/?{query}")
+            assert "This filter cannot be read" in text(page) and "¥149.00" not in text(page)
+
+    def test_marks_what_is_disputed_or_undone(self, english, charge, customer):
+        disputes.dispute(
+            charge_id=charge.pk, words="Why?", at=timezone.now(), by=owner_of(customer)
+        )
+        assert "Disputed" in text(english.get("/charges/"))
+        ledger.reverse(entry_id=charge.entry_id, reason="x", occurred_at=timezone.now())
+        assert "Undone" in text(english.get("/charges/"))
+
+    def test_leads_to_the_packages_while_there_is_none(self, english):
+        page = text(english.get("/charges/"))
+        assert "Nothing has been charged yet" in page and "All kinds" not in page
+
+    def test_shows_nobody_elses(self, client, charge):
+        client.force_login(owner_of(open_customer("别家")))
+        assert client.get("/charges/").context["charges"] == []
+
+    def test_goes_on_page_by_page(self, english, charge, monkeypatch):
+        monkeypatch.setattr(views, "PAGE", 1)
+        subscriptions.change(subscription_id=charge.subscription_id, seats=5, at=timezone.now())
+        newest = english.get("/charges/?kind=")
+        older = english.get("/charges/" + newest.context["older"])
+        assert older.context["charges"] == [charge] and older.context["newer"] == "?page=1"
+        assert "2 charges" in text(older)
+
+
+@pytest.mark.parametrize("url", ["/charges/", "/advice/", "/subscriptions/"])
+def test_the_menu_marks_where_one_is(english, url):
+    page = english.get(url).content.decode()
+    top, _rest, tabs = page.partition("<main")
+    marked = re.findall(r'href="([^"]+)" aria-current="page"', top)
+    assert marked == ["/subscriptions/"]
+    assert re.findall(r'href="([^"]+)" aria-current="page"', tabs) == [url]
+    assert ("is-here" in tabs) is (url != "/subscriptions/")
 
 
 class TestChargeDetail:

@@ -203,6 +203,25 @@ class TestOverage:
         assert "most" in answer.context["form"].errors
         assert not Overage.objects.exists()
 
+    def test_asks_for_an_amount_where_it_is_needed_and_calls_it_optional_nowhere(
+        self, browser, subscription
+    ):
+        page = browser.get(overage_of(subscription))
+        assert 'name="most"' in page.content.decode() and "optional" not in text(page)
+        assert (
+            "most"
+            not in browser.get(f"{overage_of(subscription)}?policy=ALLOW").context["form"].errors
+        )
+
+    def test_says_that_there_is_no_such_choice(self, browser, subscription):
+        answer = browser.get(f"{overage_of(subscription)}?policy=NONE")
+        assert answer.status_code == 422 and "Select a valid choice." in text(answer)
+
+    def test_says_what_was_refused_where_it_is_seen(self, browser, subscription):
+        posted = {"policy": "ALLOW", "price": subscription.price_version_id + 1}
+        answer = browser.post(overage_of(subscription), posted)
+        assert answer.context["form"].non_field_errors()[0] in text(answer)
+
     def test_knows_only_what_the_package_counts(self, browser, subscription):
         unknown = reverse("packages:overage", args=[subscription.number, "base"])
         assert browser.get(unknown).status_code == 404

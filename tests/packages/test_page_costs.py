@@ -77,6 +77,13 @@ class TestPortal:
         few = asked(owner, f"/subscriptions/{young.number}/")
         assert asked(owner, f"/subscriptions/{old.number}/") == few <= 26
 
+    def test_list_of_charges(self, owner, customer):
+        lived(customer, "one", months=1)
+        few = asked(owner, "/charges/")
+        for code in ("two", "three", "four"):
+            lived(customer, code, months=2)
+        assert asked(owner, "/charges/") == few <= 14
+
     def test_comparison_of_packages(self, owner, customer):
         lived(customer, "one", months=1)
         few = asked(owner, "/packages/")

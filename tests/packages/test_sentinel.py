@@ -392,6 +392,43 @@ class TestCases:
         assert len(set(told)) == 5 and not [one for one in told if "%(" in one]
 
 
+def test_scans_tell_how_much_they_looked_at_and_how_long():
+    subscription = subscribed()
+    subscribed_at = last(subscription).charged_at
+    sentinel.scan(at=subscribed_at - MINUTE)
+    sentinel.scan(at=subscribed_at + HOUR)
+    before, after = ChargeScan.objects.order_by("at")
+    assert (before.looked_at, after.looked_at) == (0, 1) and after.took_ms >= 0
+    ledger.reverse(
+        entry_id=last(subscription).entry_id, reason="x", occurred_at=subscribed_at + HOUR
+    )
+    sentinel.scan(at=subscribed_at + 2 * HOUR)
+    assert ChargeScan.objects.latest("at").looked_at == 0
+    named = "packages_scan_counts_what_it_looked_at"
+    with pytest.raises(Error, match=named), transaction.atomic():
+        ChargeScan.objects.create(
+            at=NOON, since=NOON - DAY, found=0, opened=0, looked_at=-1, took_ms=0
+        )
+
+
+def test_pages_of_scans_lead_to_the_cases_each_opened(client):
+    customer = fund(open_customer(locale="en"), "500.00", at=timezone.now() - DAY)
+    at = timezone.now() - HOUR
+    spend(customer, at=at)
+    spend(customer, at=at + MINUTE)
+    sentinel.scan(at=at + 2 * MINUTE)
+    sentinel.scan(at=at + 3 * MINUTE)
+    case = Case.objects.get()
+    clerk = sign_in_staff(client, staff("SUPPORT", locale="en"))
+    pages = "/admin/packages/chargescan/"
+    listed = clerk.get(f"{pages}?cases=some").content.decode()
+    opener, other = ChargeScan.objects.order_by("at")
+    assert f"{pages}{opener.pk}/change/" in listed and f"{pages}{other.pk}/" not in listed
+    page = clerk.get(f"{pages}{opener.pk}/change/").content.decode()
+    assert f"/admin/wallet/case/{case.pk}/change/" in page and "was taken 2 times" in page
+    assert "It opened no case." in clerk.get(f"{pages}{other.pk}/change/").content.decode()
+
+
 def test_scans_stay_on_record():
     sentinel.scan(at=NOON)
     with pytest.raises(Error), transaction.atomic(), connection.cursor() as cursor:

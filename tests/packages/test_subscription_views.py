@@ -1,3 +1,4 @@
+import re
 from datetime import timedelta
 
 import pytest
@@ -93,6 +94,14 @@ class TestSubscriptionDetail:
         assert (
             f'href="/charges/{one.charges.get().pk}/"' in english.get(page_of(one)).content.decode()
         )
+
+    def test_tells_the_charges_of_a_period_apart(self, english, customer):
+        one = running(customer, on_sale(terms(basic("9.00"), seats(1))))
+        for count in (2, 3):
+            subscriptions.change(subscription_id=one.pk, seats=count, at=timezone.now())
+        page = english.get(page_of(one)).content.decode()
+        words = re.findall(r'<a href="/charges/\d+/">.*?</span>(.*?)</a>', page)
+        assert len(set(words)) == 3 and words[0] == "First period ¥9.00"
 
     def test_shows_a_trial_that_was_never_charged(self, english, customer):
         one = running(customer, on_sale(terms(basic("99.00"), trial_days=14)), auto_renew=False)

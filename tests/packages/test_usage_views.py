@@ -81,7 +81,9 @@ class TestUsage:
         before = page(browser, period=LAST_MONTH)
         assert "11 calls" in before and "7 calls" not in before
         assert 'aria-current="true">Last month' in before
-        assert "7 calls" in page(browser, period="of nothing")
+        unknown = page(browser, period="of nothing")
+        said = "There is no such period. This month is shown."
+        assert "7 calls" in unknown and said in unknown and said not in page(browser)
 
     def test_says_when_a_period_is_empty(self, browser, customer):
         meter(at=timezone.now() - 99 * DAY)

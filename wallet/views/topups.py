@@ -193,7 +193,7 @@ def _rows(told: story.Story) -> list[dict[str, object]]:
     if topup.is_open:
         rows.append({"label": _("Pay before"), "at": topup.expires_at})
     if topup.paid_at:
-        rows.append({"label": _("Paid"), "at": topup.paid_at})
+        rows.append({"label": _("Paid at"), "at": topup.paid_at})
     if told.receipt:
         rows.append({"label": _("Receipt"), "value": told.receipt.number, "mono": True})
     return rows
@@ -240,7 +240,7 @@ def topup_list(request: PortalRequest) -> HttpResponse:
 
 def _filtered(found, form: TopUpFilterForm):
     if not form.is_valid():
-        return found
+        return found.none()  # the fields say why
     wish = form.cleaned_data
     if wish["q"]:
         found = found.filter(number__icontains=wish["q"].strip())

@@ -46,8 +46,8 @@ class Command(BaseCommand):
         since = until - timedelta(days=round(months * 30.4) + 1)
         opened = people.enter(customers, at=since)
         people.tell()
-        shelf.fill(opened[0], at=since, by=people.staff("admin"))
         use.fit(at=since, by=people.staff("admin"))
+        shelf.fill(opened[0], at=since, by=people.staff("admin"))
         before = JournalEntry.objects.count()
         with in_a_hurry():
             history.write(
