@@ -5,8 +5,8 @@ What the database refuses about changes of subscriptions, whoever asks.
 import pytest
 
 from packages.models import SubscriptionChange
+from tests.packages.becoming import becoming, changed
 from tests.packages.buying import bought, on_sale
-from tests.packages.test_changes import becoming, changed
 from tests.packages.test_subscription_guards import refused
 
 pytestmark = pytest.mark.django_db

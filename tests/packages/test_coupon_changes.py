@@ -17,11 +17,11 @@ from packages.changing import ChangeStale
 from packages.models import Charge, CouponUse, Package, PriceVersion, Subscription
 from packages.redemptions import CouponRefused
 from tests.factories import cny, funded_customer
+from tests.packages.becoming import by_month_and_year, changed
 from tests.packages.buying import bought, left, on_sale, shanghai
 from tests.packages.couponing import coupon
 from tests.packages.renewing import DAY, now, swept, told
 from tests.packages.shelf import basic, calls, feature, once, seats, terms
-from tests.packages.test_changes import by_month_and_year, changed
 from wallet.books import violations
 
 pytestmark = pytest.mark.django_db
