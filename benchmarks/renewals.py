@@ -375,9 +375,10 @@ def announce() -> datetime:
         cursor.execute(
             """
             INSERT INTO packages_notice (customer_id, subscription_id, kind, period_number, step,
-                currency, amount_minor, due_at, locale, subject, text, created_at, sent_at, sent_to)
-            SELECT customer_id, id, 'RENEWAL', period_number + 1, 0, currency, 9900, paid_until,
-                'zh-hans', 'Benchmark', 'Benchmark', %s, %s, '["bench@example.com"]'
+                code, currency, amount_minor, due_at, locale, subject, text, created_at, sent_at,
+                sent_to, bounced_to, bounce_reason)
+            SELECT customer_id, id, 'RENEWAL', period_number + 1, 0, '', currency, 9900, paid_until,
+                'zh-hans', 'Benchmark', 'Benchmark', %s, %s, '["bench@example.com"]', '[]', ''
             FROM packages_subscription
             """,
             [due - timedelta(days=6)] * 2,

@@ -239,6 +239,7 @@ EMAIL_TIMEOUT = 10
 DEFAULT_FROM_EMAIL = env("DEFAULT_FROM_EMAIL", default=f"{BRAND_NAME} <{ISSUER_EMAIL}>")
 SERVER_EMAIL = DEFAULT_FROM_EMAIL
 ALARM_EMAILS = env.list("ALARM_EMAILS", default=[])
+BOUNCE_ADDRESS = env("BOUNCE_ADDRESS", default="")  # its mail goes to `manage.py take_bounce`
 
 # Background work (R12): at least once, one at a time, ids only; the database is the queue
 

@@ -243,6 +243,7 @@ def _announced(rows: Collection[Row]) -> dict[int, list[tuple[int, int, datetime
         period_number=F("subscription__period_number") + 1,
         kind=Notice.Kind.RENEWAL,
         dropped_at=None,
+        bounced_at=None,
     ).values_list("subscription_id", "pk", "amount_minor", "sent_at", "due_at")
     pauses = {row.id: row.pause_until for row in rows if row.pause_until is not None}
     found: dict[int, list[tuple[int, int, datetime | None]]] = {}

@@ -12,7 +12,7 @@ from accounts.queries import billing_emails, role_in
 from crm_billing.letters import message
 from crm_billing.templatetags.ui import money
 from packages import wording
-from packages.models import Charge, Dispute, Subscription, SubscriptionPeriod, UsageBill
+from packages.models import Charge, Dispute, Notice, Subscription, SubscriptionPeriod, UsageBill
 
 log = structlog.get_logger(__name__)
 
@@ -147,4 +147,37 @@ def tell_of_parked(*, subscription_id: int) -> None:
         subject=subject,
         text=text,
         key=f"parked:{subscription_id}:{subscription.paid_until.isoformat()}",
+    ).send()
+
+
+def tell_of_bounce(*, notice_id: int) -> None:
+    """
+    Mail ALARM_EMAILS that a renewal waits, because its announcement reached nobody.
+    """
+    notice = Notice.objects.select_related("customer", "subscription").get(pk=notice_id)
+    if not settings.ALARM_EMAILS:
+        log.error("notice.nobody_to_tell", notice=notice.pk, customer=notice.customer.number)
+        return
+    with override(settings.LANGUAGE_CODE):
+        facts = {
+            "number": notice.subscription.number,
+            "customer": notice.customer.name,
+            "addresses": ", ".join(notice.bounced_to),
+            "reason": notice.bounce_reason,
+            "url": settings.SITE_URL + reverse("admin:packages_notice_change", args=[notice.pk]),
+        }
+        subject = _("The renewal of %(number)s waits: its announcement came back") % facts
+        text = "\n\n".join(
+            [
+                _("Our mail to %(addresses)s (%(customer)s) came back: %(reason)s") % facts,
+                _("Ask the customer for an address that is read; with it, all goes on by itself."),
+                _("If the address is right, have it announced again: %(url)s") % facts,
+            ]
+        )
+    message(
+        to=settings.ALARM_EMAILS,
+        locale=settings.LANGUAGE_CODE,
+        subject=subject,
+        text=text,
+        key=f"bounced:{notice.pk}",
     ).send()

@@ -5,12 +5,15 @@ renewal is charged only when its notice has been out long enough.
 
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
+from smtplib import SMTPRecipientsRefused
 
 import structlog
 from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet
+from django.utils.translation import gettext as _
 from django.utils.translation import override
 from djmoney.money import Money
 
+from accounts import customers
 from accounts.models import Customer
 from accounts.queries import billing_emails
 from crm_billing import outbox
@@ -18,7 +21,7 @@ from crm_billing.errors import DomainError
 from crm_billing.letters import message
 from crm_billing.money import from_minor, to_minor
 from crm_billing.transactions import money_transaction
-from packages import dunning
+from packages import bounces, dunning
 from packages.models import (
     CouponUse,
     Notice,
@@ -57,6 +60,14 @@ class NobodyToTell(DomainError):
     code = "nobody_to_tell"
 
 
+class NothingToAnnounce(DomainError):
+    """
+    No renewal waits for this notice.
+    """
+
+    code = "nothing_to_announce"
+
+
 def prepare(*, at: datetime) -> int:
     """
     Write the notices that are due and have them mailed; return how many. Again changes nothing.
@@ -90,13 +101,14 @@ def write(notices: Collection[Told], *, at: datetime) -> int:
 
 def send(*, notice_id: int, at: datetime) -> None:
     """
-    Mail a notice, unless it has been mailed or does not apply any more.
+    Mail a notice, unless it has been mailed, came back or does not apply any more.
 
     raises NobodyToTell: there is no address.
-    raises OSError: the mail server is down or says no.
+    raises OSError: the mail server is down or says not now. When it takes the mail for nobody and
+    never will, the notice has come back.
     """
     notice = Notice.objects.select_related("customer", "subscription").get(pk=notice_id)
-    if notice.sent_at is not None or notice.dropped_at is not None:
+    if notice.sent_at or notice.dropped_at or notice.bounced_at:
         return
     if not _applies(notice):
         Notice.objects.filter(pk=notice.pk, sent_at=None).update(dropped_at=at)
@@ -104,14 +116,23 @@ def send(*, notice_id: int, at: datetime) -> None:
     to = billing_emails(notice.customer)
     if not to:
         raise NobodyToTell("There is nobody to tell.", customer=notice.customer.number)
-    message(
+    letter = message(
         to=to,
         locale=notice.locale,
         subject=notice.subject,
         text=notice.text,
         key=f"notice:{notice.pk}",
-    ).send()
-    Notice.objects.filter(pk=notice.pk, sent_at=None, dropped_at=None).update(
+        about=f"notice.{notice.pk}",
+    )
+    try:
+        letter.send()
+    except SMTPRecipientsRefused as refusal:
+        if not bounces.is_final(refusal):
+            raise
+        said = next(iter(refusal.recipients.values()))[1].decode(errors="replace")
+        bounces.record(notice_id=notice.pk, addresses=to, reason=said, at=at)
+        return
+    Notice.objects.filter(pk=notice.pk, sent_at=None, dropped_at=None, bounced_at=None).update(
         sent_at=at, sent_to=to
     )
     if notice.kind == Notice.Kind.RENEWAL:
@@ -123,6 +144,20 @@ def send(*, notice_id: int, at: datetime) -> None:
             past_due_at=None,
             failures=0,
         ).update(next_try_at=at + NOTICE_AGE)
+
+
+@money_transaction
+def announce_again(*, notice_id: int, at: datetime) -> None:
+    """
+    Announce a renewal anew whose announcement came back, although the address is still the same.
+
+    raises NothingToAnnounce: it did not come back, or nothing waits for it any more.
+    """
+    customers.lock(Notice.objects.values_list("customer_id", flat=True).get(pk=notice_id))
+    related = ("subscription__customer", "subscription__package")
+    notice = Notice.objects.holding_up().select_related(*related).filter(pk=notice_id).first()
+    if notice is None or not _write_renewals([notice.subscription], Prices(), at):
+        raise NothingToAnnounce(_("No renewal waits for this notice any more."))
 
 
 def _announce_renewals(at: datetime) -> int:
@@ -141,6 +176,7 @@ def _announce_renewals(at: datetime) -> int:
         ~Exists(changed_since),
         ~Exists(used_since),
         ~Exists(paused_since),
+        bounced_at=None,
         subscription=OuterRef("pk"),
         kind=Notice.Kind.RENEWAL,
         period_number=OuterRef("period_number") + 1,
@@ -162,26 +198,30 @@ def _announce_renewals(at: datetime) -> int:
     prices = Prices()
     count = 0
     for batch in _batches(coming):
-        terms = prices.next_terms(batch)
-        lacking = _lacking(batch, terms)
-        before = _told_before(batch)
-        count += write(
-            [
-                Told(
-                    subscription=one,
-                    kind=Notice.Kind.RENEWAL,
-                    period_number=one.period_number + 1,
-                    step=before.get((one.pk, one.period_number + 1), 0),
-                    amount=terms[one.pk].amount,
-                    due_at=max(_starts_at(one), at + NOTICE_AGE),
-                    lacking=lacking.get(one.pk),
-                )
-                for one in batch
-                if terms[one.pk].amount.amount
-            ],
-            at=at,
-        )
+        count += _write_renewals(bounces.reachable(batch), prices, at)
     return count
+
+
+def _write_renewals(batch: Collection[Subscription], prices: Prices, at: datetime) -> int:
+    terms = prices.next_terms(batch)
+    lacking = _lacking(batch, terms)
+    before = _told_before(batch)
+    return write(
+        [
+            Told(
+                subscription=one,
+                kind=Notice.Kind.RENEWAL,
+                period_number=one.period_number + 1,
+                step=before.get((one.pk, one.period_number + 1), 0),
+                amount=terms[one.pk].amount,
+                due_at=max(_starts_at(one), at + NOTICE_AGE),
+                lacking=lacking.get(one.pk),
+            )
+            for one in batch
+            if terms[one.pk].amount.amount
+        ],
+        at=at,
+    )
 
 
 def _starts_at(subscription: Subscription) -> datetime:

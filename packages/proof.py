@@ -45,6 +45,7 @@ books.promise(
         ON n.id = c.notice_id AND n.subscription_id = c.subscription_id
             AND n.period_number = c.period_number AND n.amount_minor >= c.amount_minor
             AND n.sent_at + packages_notice_days() <= c.charged_at
+            AND (n.bounced_at IS NULL OR n.bounced_at > c.charged_at)
     WHERE c.kind = 'RENEWAL' AND n.id IS NULL
     """,
 )

@@ -45,6 +45,11 @@ def send_notice(payload: dict[str, Any], *, at: datetime) -> None:
     notices.send(notice_id=payload["notice_id"], at=at)
 
 
+@outbox.handles("notice.bounced")
+def tell_of_bounce(payload: dict[str, Any], *, at: datetime) -> None:
+    mails.tell_of_bounce(notice_id=payload["notice_id"])
+
+
 @outbox.handles("renewal.done")
 def tell_of_renewal(payload: dict[str, Any], *, at: datetime) -> None:
     mails.tell_of_renewal(subscription_id=payload["subscription_id"], number=payload["number"])

@@ -129,6 +129,17 @@ def _to_do(request: HttpRequest) -> list[Card]:
                 url=_listed("packages_subscription", renewal="parked"),
             )
         )
+    if user.has_perm("packages.view_notice"):
+        unannounced = waiting.unannounced()
+        cards.append(
+            Card(
+                words=_("Announcements that came back"),
+                figure=unannounced,
+                icon="mail",
+                tone="warn" if unannounced else "good",
+                url=_listed("packages_notice", state="holding"),
+            )
+        )
     if user.has_perm("wallet.view_paymentattempt"):
         unclear, failed = waiting.unclear(), waiting.failed_lately(at=timezone.now())
         cards += [

@@ -11,7 +11,7 @@ from djmoney.money import Money
 from accounts.models import User
 from crm_billing import outbox
 from crm_billing.money import from_minor
-from packages.models import Subscription
+from packages.models import Notice, Subscription
 from packages.models.subscriptions import MOST_FAILURES
 from wallet import numbers
 from wallet import seal as sealing
@@ -97,6 +97,13 @@ def given_up() -> int:
     Count the subscriptions whose renewal failed so often that a person has to look at it.
     """
     return Subscription.objects.live().filter(failures__gte=MOST_FAILURES).count()
+
+
+def unannounced() -> int:
+    """
+    Count the renewals that wait because their announcement came back.
+    """
+    return Notice.objects.holding_up().count()
 
 
 def failed_lately(*, at: datetime) -> int:

@@ -61,6 +61,7 @@ class Mailbox:
     def __init__(self) -> None:
         self.messages: list[Mail] = []
         self.refusal = ""
+        self.refusal_of_addresses = ""
         self.port = _free_port()
         self._controller: Controller | None = None
         self.start()
@@ -73,6 +74,14 @@ class Mailbox:
         self.messages.append(Mail(envelope.mail_from or "", tuple(envelope.rcpt_tos), raw))
         return "250 OK"
 
+    async def handle_RCPT(
+        self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        if self.refusal_of_addresses:
+            return self.refusal_of_addresses
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
     def to(self, address: str) -> list[Mail]:
         """Return what arrived for an address, oldest first."""
         return [mail for mail in self.messages if address in mail.to]
@@ -80,8 +89,12 @@ class Mailbox:
     def refuse(self, reply: str = "451 Try again later") -> None:
         self.refusal = reply
 
+    def refuse_addresses(self, reply: str) -> None:
+        """Say no before the mail is given, to whom it is for."""
+        self.refusal_of_addresses = reply
+
     def accept(self) -> None:
-        self.refusal = ""
+        self.refusal = self.refusal_of_addresses = ""
 
     def stop(self) -> None:
         """Close the port: connections are refused until `start`."""

@@ -19,6 +19,7 @@ from unfold.decorators import action, display
 
 from accounts.http import StaffRequest
 from crm_billing.admin import (
+    Command,
     DayRangeFilter,
     Facts,
     Part,
@@ -30,7 +31,7 @@ from crm_billing.admin import (
     page,
     stamp,
 )
-from packages import tasks
+from packages import notices, tasks
 from packages.admin.parked import RUN
 from packages.models import Notice, RenewalRun, Subscription
 
@@ -199,17 +200,32 @@ class NoticeStateFilter(admin.SimpleListFilter):
     parameter_name = "state"
 
     def lookups(self, request, model_admin):
-        return [("waiting", _("Waiting")), ("sent", _("Sent")), ("dropped", _("Not needed"))]
+        return [
+            ("waiting", _("Waiting")),
+            ("sent", _("Sent")),
+            ("dropped", _("Not needed")),
+            ("bounced", _("Came back")),
+            ("holding", _("Came back, renewal waits")),
+        ]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Notice]) -> QuerySet[Notice]:
         match self.value():
             case "waiting":
-                return queryset.filter(sent_at=None, dropped_at=None)
+                return queryset.filter(sent_at=None, dropped_at=None, bounced_at=None)
             case "sent":
-                return queryset.filter(sent_at__isnull=False)
+                return queryset.filter(sent_at__isnull=False, bounced_at=None)
             case "dropped":
                 return queryset.filter(dropped_at__isnull=False)
+            case "bounced":
+                return queryset.filter(bounced_at__isnull=False)
+            case "holding":
+                return queryset.holding_up()
         return queryset
+
+
+def announce_again(request: StaffRequest, notice: Notice, cleaned: dict) -> str:
+    notices.announce_again(notice_id=notice.pk, at=timezone.now())
+    return _("The renewal is announced again, and charged when the customer has had time.")
 
 
 @admin.register(Notice)
@@ -220,6 +236,20 @@ class NoticeAdmin(ReadOnlyAdmin):
     search_fields = ["=customer__number", "customer__name", "=subscription__number"]
     search_help_text = gettext_lazy("Number of a customer or subscription, or customer's name")
     ordering = ["-pk"]
+    commands = [
+        Command(
+            name="announce",
+            label=gettext_lazy("The address is right: announce it again"),
+            permission=RUN,
+            run=announce_again,
+            text=gettext_lazy(
+                "When the customer gives another address, this is done by itself. Do it here only "
+                "after the customer has told you that this one works now."
+            ),
+            icon="refresh",
+            fits=lambda request, one: Notice.objects.holding_up().filter(pk=one.pk).exists(),
+        )
+    ]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Notice]:
         return super().get_queryset(request).select_related("customer", "subscription__package")
@@ -240,6 +270,8 @@ class NoticeAdmin(ReadOnlyAdmin):
     def state(self, notice: Notice):
         if notice.dropped_at:
             return badge("VOID", _("Not needed"))
+        if notice.bounced_at:
+            return badge("FAILED", _("Came back"))
         return badge("SENT", _("Sent")) if notice.sent_at else badge("WAITING", _("Waiting"))
 
     @display(description=gettext_lazy("made"), ordering="created_at")
@@ -262,6 +294,9 @@ class NoticeAdmin(ReadOnlyAdmin):
                     (_("Sent at"), stamp(notice.sent_at, "seconds")),
                     (_("Sent to"), ", ".join(notice.sent_to)),
                     (_("Not needed since"), stamp(notice.dropped_at, "seconds")),
+                    (_("Came back from"), ", ".join(notice.bounced_to)),
+                    (_("Came back at"), stamp(notice.bounced_at, "seconds")),
+                    (_("Why it came back"), notice.bounce_reason),
                 ],
             ),
             Text(title=notice.subject, text=notice.text),

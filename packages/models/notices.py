@@ -1,7 +1,7 @@
 from typing import Self
 
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Exists, F, OuterRef, Q
 from django.utils.translation import gettext_lazy as _
 from djmoney.money import Money
 
@@ -14,6 +14,24 @@ class NoticeQuerySet(models.QuerySet["Notice"]):
     def visible_to(self, user: User) -> Self:
         return self.filter(customer__in=Customer.objects.visible_to(user))
 
+    def holding_up(self) -> Self:
+        """
+        Return the announcements that came back, of renewals not announced again since.
+        """
+        again = Notice.objects.filter(
+            subscription=OuterRef("subscription"),
+            kind=Notice.Kind.RENEWAL,
+            period_number=OuterRef("period_number"),
+            step__gt=OuterRef("step"),
+        )
+        return self.filter(
+            ~Exists(again),
+            kind=Notice.Kind.RENEWAL,
+            bounced_at__isnull=False,
+            period_number=F("subscription__period_number") + 1,
+            subscription__auto_renew=True,
+        ).exclude(subscription__state=Subscription.State.ENDED)
+
 
 class Notice(models.Model):
     """
@@ -23,6 +41,8 @@ class Notice(models.Model):
     charge needs it. step: days before the end (EXPIRY) or the renewal (LOW_BALANCE), or since the
     first failure (DUNNING); how often it was announced before (RENEWAL, PRICE); how many per cent
     of what is included are used (QUOTA), of the feature `code`.
+    bounced_at: when it was known that it reached none of `sent_to`; sent_at is empty where the mail
+    server took it for nobody. bounced_to: those it came back from so far.
     """
 
     class Kind(models.TextChoices):
@@ -54,6 +74,9 @@ class Notice(models.Model):
     sent_at = models.DateTimeField(_("sent"), null=True, blank=True)
     sent_to = models.JSONField(_("sent to"), default=list, blank=True)
     dropped_at = models.DateTimeField(_("not needed any more"), null=True, blank=True)
+    bounced_to = models.JSONField(_("came back from"), default=list, blank=True)
+    bounced_at = models.DateTimeField(_("came back"), null=True, blank=True)
+    bounce_reason = models.CharField(_("why it came back"), max_length=500, blank=True)
 
     objects = NoticeQuerySet.as_manager()
 
@@ -91,6 +114,21 @@ class Notice(models.Model):
             models.CheckConstraint(
                 name="packages_notice_sent_or_dropped",
                 condition=Q(sent_at=None) | Q(dropped_at=None),
+            ),
+            models.CheckConstraint(
+                name="packages_notice_bounced_or_dropped",
+                condition=Q(bounced_at=None) | Q(dropped_at=None),
+            ),
+            models.CheckConstraint(
+                name="packages_notice_bounced_after_it_was_sent",
+                condition=Q(bounced_at=None)
+                | Q(sent_at=None, bounced_at__gte=F("created_at"))
+                | Q(bounced_at__gte=F("sent_at")),
+            ),
+            models.CheckConstraint(
+                name="packages_notice_bounced_iff_it_says_why",
+                condition=Q(bounced_at=None, bounce_reason="")
+                | Q(bounced_at__isnull=False) & ~Q(bounce_reason=""),
             ),
             models.CheckConstraint(
                 name="packages_notice_sent_after_it_was_made",

@@ -17,7 +17,7 @@ from accounts.http import PortalRequest, customer_required, may_top_up
 from accounts.models import Consent
 from crm_billing.errors import DomainError
 from crm_billing.money import from_minor
-from packages import coupon_words, redemptions, subscriptions, unpaid, wording
+from packages import bounces, coupon_words, redemptions, subscriptions, unpaid, wording
 from packages.forms import CouponForm
 from packages.models import (
     Charge,
@@ -87,6 +87,7 @@ def subscription_page(
         ],
         "waiting": standing.waiting(subscription, timezone.now()),
         "unpaid": unpaid.tell(subscription, at=timezone.now()),
+        "returned": bounces.held_up(subscription),
         "coupon": use and _coupon(use),
         "coupon_form": coupon_form or CouponForm(),
     }

@@ -127,11 +127,10 @@ REFUSED = {
     "UPDATE packages_notice SET dropped_at = now()": "packages_notice_sent_or_dropped",
     "DELETE FROM packages_notice": "packages_notice_stays",
     "INSERT INTO packages_notice (customer_id, subscription_id, kind, period_number, step, code,"
-    " currency, amount_minor, due_at, locale, subject, text, created_at, sent_to) SELECT"
-    " customer_id, subscription_id, kind, period_number, step, code, currency, amount_minor,"
-    " due_at, locale, subject, text, created_at, sent_to FROM packages_notice": (
-        "packages_notice_once"
-    ),
+    " currency, amount_minor, due_at, locale, subject, text, created_at, sent_to, bounced_to,"
+    " bounce_reason) SELECT customer_id, subscription_id, kind, period_number, step, code,"
+    " currency, amount_minor, due_at, locale, subject, text, created_at, sent_to, bounced_to,"
+    " bounce_reason FROM packages_notice": ("packages_notice_once"),
 }
 
 
