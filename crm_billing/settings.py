@@ -29,6 +29,7 @@ DEMO = env("DEMO")  # a local run with demo data, mail catcher and fake gateway
 LOCAL = DEBUG or DEMO  # plain http on this machine
 CRASH = env("CRASH", default="") if LOCAL else ""  # tests die here (crm_billing.crash)
 SECRET_KEY = env("SECRET_KEY", default="") or embedded.secret_key()
+SECRET_KEY_FALLBACKS = env.list("SECRET_KEY_FALLBACKS", default=[])  # former ones, for some weeks
 ALLOWED_HOSTS = env("ALLOWED_HOSTS") or ["localhost", "127.0.0.1", "[::1]", "testserver"]
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 ROOT_URLCONF = "crm_billing.urls"

@@ -144,6 +144,7 @@ TABLE = {
     "wallet_expiryletter_change":              "page  page  page  page  no",
     "packages_notice_changelist":              "list  list  list  list  no",
     "packages_notice_change":                  "page  page  page  page  no",
+    "packages_notice_announce":                "no    no    no    ask   no",
     "packages_charge_changelist":              "list  list  list  list  no",
     "packages_charge_change":                  "page  page  page  page  no",
     "packages_chargescan_changelist":          "list  list  list  list  no",

@@ -4,7 +4,8 @@ import pytest
 from celery import current_app
 from django.utils import timezone
 
-from packages.models import RenewalRun, Subscription
+from packages import bounces
+from packages.models import Notice, RenewalRun, Subscription
 from packages.models.subscriptions import MOST_FAILURES
 from tests.admin.world import signed_in
 from tests.packages.buying import bought
@@ -14,6 +15,7 @@ pytestmark = pytest.mark.django_db
 
 RUNS = "/admin/packages/renewalrun/"
 SUBSCRIPTIONS = "/admin/packages/subscription/"
+NOTICES = "/admin/packages/notice/"
 
 
 @pytest.fixture
@@ -94,3 +96,32 @@ class TestParked:
         after = now(begun)
         assert after.failures == 0
         assert after.next_try_at <= timezone.now()
+
+
+class TestBounced:
+    def back(self) -> Notice:
+        one = announced(bought())
+        notice = Notice.objects.get()
+        bounces.record(
+            notice_id=notice.pk, addresses=notice.sent_to, reason="550 gone", at=one.paid_until
+        )
+        return notice
+
+    def test_is_found_from_the_first_page_and_says_why(self):
+        notice, client = self.back(), signed_in("SUPPORT")
+        assert f"{NOTICES}?state=holding" in client.get("/admin/").content.decode()
+        for state in ("holding", "bounced"):
+            listed = client.get(f"{NOTICES}?state={state}").context["cl"].queryset
+            assert list(listed) == [notice]
+        for state in ("sent", "waiting", "dropped"):
+            assert not client.get(f"{NOTICES}?state={state}").context["cl"].queryset.exists()
+        assert "550 gone" in client.get(f"{NOTICES}{notice.pk}/change/").content.decode()
+
+    def test_is_announced_again_once(self):
+        notice, client = self.back(), signed_in("ADMIN")
+        address = f"{NOTICES}{notice.pk}"
+        assert f"{address}/announce/" in client.get(f"{address}/change/").content.decode()
+        for _ in range(2):
+            client.post(f"{address}/announce/")
+        assert list(Notice.objects.order_by("pk").values_list("step", flat=True)) == [0, 1]
+        assert f"{address}/announce/" not in client.get(f"{address}/change/").content.decode()
