@@ -396,3 +396,16 @@ class TestPages:
             f"/subscriptions/{one.number}/", headers={"accept-language": "en"}
         ).content.decode()
         assert "Our mail came back" in said and "Ask one of them." in said
+
+    def test_the_charge_tells_that_its_announcement_came_back_afterwards(self, one, client):
+        swept(one.paid_until)
+        charge = Charge.objects.get(kind="RENEWAL")
+        client.force_login(owner_of(one.customer))
+
+        def said() -> str:
+            page = client.get(f"/charges/{charge.pk}/", headers={"accept-language": "en"})
+            return page.content.decode()
+
+        assert "came back afterwards" not in said()
+        returned(one, at=one.paid_until + DAY)
+        assert "came back afterwards" in said()
