@@ -38,7 +38,7 @@ class Migration(migrations.Migration):
                 condition=models.Q(
                     ("bounced_at", None),
                     models.Q(("bounced_at__gte", models.F("created_at")), ("sent_at", None)),
-                    ("bounced_at__gte", models.F("sent_at")),
+                    models.Q(("bounced_at__gte", models.F("sent_at")), ("sent_at__isnull", False)),
                     _connector="OR",
                 ),
                 name="packages_notice_bounced_after_it_was_sent",

@@ -123,7 +123,7 @@ class Notice(models.Model):
                 name="packages_notice_bounced_after_it_was_sent",
                 condition=Q(bounced_at=None)
                 | Q(sent_at=None, bounced_at__gte=F("created_at"))
-                | Q(bounced_at__gte=F("sent_at")),
+                | Q(sent_at__isnull=False, bounced_at__gte=F("sent_at")),
             ),
             models.CheckConstraint(
                 name="packages_notice_bounced_iff_it_says_why",

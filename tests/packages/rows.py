@@ -99,6 +99,8 @@ ROWS: dict[str, Facts] = {
         "text": "one",
         "created_at": SECOND,
         "sent_to": "[]",
+        "bounced_to": "[]",
+        "bounce_reason": "",
     },
     "packages_overage": {
         "customer_id": 1,

@@ -100,9 +100,16 @@ FIXED: dict[str, tuple[str, Facts, str]] = {
     "wallet_expiryletter_fixed": ("wallet_expiryletter", {}, "id customer_id on_day created_at"),
 }
 SENT = {"sent_at": SECOND, "text": "one"}
+WHY = {"bounce_reason": "why"}
 LETTER = "sent_at dropped_at sent_to locale subject text"
 # what is fixed only once something happened: trigger -> the columns, each way it happens
 DECIDED: list[tuple[str, str, Facts, str]] = [
+    (
+        "packages_notice_bounced_fixed",
+        "packages_notice",
+        {"bounced_at": SECOND} | WHY,
+        "sent_to bounced_to bounce_reason",
+    ),
     ("wallet_expiryletter_sent_once", "wallet_expiryletter", SENT, LETTER),
     ("wallet_expiryletter_sent_once", "wallet_expiryletter", {"dropped_at": SECOND}, LETTER),
 ]
@@ -162,6 +169,7 @@ ONCE: list[tuple[str, str, Facts, Facts]] = [
     ),
     ("packages_notice_sent_once", "packages_notice", {"sent_at": SECOND}, {}),
     ("packages_notice_sent_once", "packages_notice", {"dropped_at": SECOND}, {}),
+    ("packages_notice_sent_once", "packages_notice", {"bounced_at": SECOND}, WHY),
     ("packages_pause_decided_once", "packages_pause", {"begun_at": FIRST, "ended_at": SECOND}, {}),
     ("packages_pause_decided_once", "packages_pause", {"revoked_at": SECOND}, {}),
     (

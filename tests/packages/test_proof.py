@@ -105,6 +105,7 @@ BROKEN: dict[str, list[Changes]] = {
         {NOTICE: {"amount_minor": 1}},
         {NOTICE: {"sent_at": None}},
         {NOTICE: {"sent_at": "2025-03-02 12:00:01+00"}},
+        {NOTICE: {"bounced_at": SEVENTH, "bounce_reason": "x"}},
     ],
     "I14": [{SUBSCRIPTION: {"next_try_at": "2025-03-05 11:59:59+00"}}],
     "I25": [
@@ -149,6 +150,7 @@ FINE: dict[str, list[Changes]] = {
         {NEXT: {"previous_number": None}},
         {PERIOD: {"ends_at": SECOND}, NEXT: {"previous_number": None}},
         {NOTICE: {"amount_minor": 3}},
+        {NOTICE: {"bounced_at": "2025-03-07 12:00:01+00", "bounce_reason": "x"}},
         {
             f"{CHARGE} change": {"id": 3, "entry_id": 3},
             f"{POSTING} change": {"id": 3, "entry_id": 3, "account_version": 3},

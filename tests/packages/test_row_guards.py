@@ -37,6 +37,8 @@ LEGAL = {
     "packages_notice": [
         {"amount_minor": 0, "sent_at": SECOND},
         {"kind": "QUOTA", "code": "calls", "dropped_at": SET},
+        {"sent_at": SECOND, "bounced_at": SECOND, "bounce_reason": "x"},
+        {"bounced_at": SECOND, "bounce_reason": "x"},
     ],
     "packages_overage": [{"policy": "CAP_AMOUNT", "most_minor": 1, "consent_id": 1}],
     "packages_package": [
@@ -127,6 +129,17 @@ REFUSED = {
         "packages_notice_says_something": [{"subject": ""}, {"text": ""}, {"amount_minor": -1}],
         "packages_notice_sent_after_it_was_made": [{"sent_at": FIRST}],
         "packages_notice_sent_or_dropped": [{"sent_at": SECOND, "dropped_at": SET}],
+        "packages_notice_bounced_or_dropped": [
+            {"bounced_at": SECOND, "bounce_reason": "x", "dropped_at": SET}
+        ],
+        "packages_notice_bounced_after_it_was_sent": [
+            {"bounced_at": FIRST, "bounce_reason": "x"},
+            {"sent_at": FIFTH, "bounced_at": SECOND, "bounce_reason": "x"},
+        ],
+        "packages_notice_bounced_iff_it_says_why": [
+            {"bounced_at": SECOND},
+            {"bounce_reason": "x"},
+        ],
     },
     "packages_overage": {
         "packages_overage_owes_nothing_negative": [{"period_number": 0}, {"spent_minor": -1}],

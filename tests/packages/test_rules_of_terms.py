@@ -36,6 +36,7 @@ WRONG_PRICES = [
 ENDED = {"state": "ENDED", "ended_at": SECOND, "next_try_at": None}
 RENEWS = {"auto_renew": True, "consent_id": 1}
 ANNOUNCED = {"kind": "RENEWAL", "notice_id": 1}
+BACK = {"sent_at": SECOND, "bounce_reason": "x"}
 
 
 def cut(what: str) -> str:
@@ -308,6 +309,7 @@ CHARGES = [
                 {NOTICE: {"amount_minor": 0}},
                 {NOTICE: {"sent_at": None}},
                 {NOTICE: {"sent_at": THIRD}},
+                {NOTICE: BACK | {"bounced_at": SEVENTH}},
                 {SUBSCRIPTION: {"consent_id": 2}},
                 {SUBSCRIPTION: {"auto_renew": False}},
             ]
@@ -316,6 +318,25 @@ CHARGES = [
             {},
             {"act": {"kind": "CHANGE", "charged_at": FIRST}},
             {f"{NOTICE} other": {"id": 2, "step": 2, "sent_at": None}},
+            {NOTICE: BACK | {"bounced_at": "2025-04-01 00:00+00"}},
+        ],
+    ),
+    Rule(
+        "packages_notice_bounced_after_its_charge",
+        NOTICE,
+        {NOTICE: {}, CHARGE: ANNOUNCED | {"charged_at": FIFTH}},
+        f"UPDATE {NOTICE} SET bounced_at = '{SIXTH}', bounce_reason = 'x'",
+        {
+            "packages_notice_bounced_after_its_charge": [
+                {CHARGE: {"charged_at": SIXTH}},
+                {CHARGE: {"charged_at": SEVENTH}},
+            ]
+        },
+        [
+            {},
+            {CHARGE: {"charged_at": SEVENTH, "notice_id": 2}},
+            {CHARGE: {"charged_at": SEVENTH, "kind": "CHANGE"}},
+            {CHARGE: {"charged_at": SEVENTH}, NOTICE: BACK | {"bounced_at": SECOND}},
         ],
     ),
     Rule(
