@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     dependencies = [
         ("accounts", "0007_consent_to_use"),
-        ("packages", "0062_price_move_guards"),
+        ("packages", "0063_scans_tell_more"),
     ]
 
     operations = [
