@@ -163,7 +163,7 @@ def read(ids: Collection[int]) -> list[Row]:
                 s.period_number, s.paid_until, s.past_due_at, s.next_try_at,
                 CASE WHEN c.locale LIKE 'en%%' THEN p.name_en ELSE p.name END,
                 coupon.id, coupon.coupon_id, pause.until, pause.begun_at,
-                CASE WHEN mail.sent_at IS NOT NULL
+                CASE WHEN mail.sent_at IS NOT NULL AND mail.bounced_at IS NULL
                     THEN greatest(asked.holds_from, mail.sent_at + %s)
                 END, asked.consent_id IS NOT NULL
             FROM packages_subscription AS s

@@ -120,6 +120,7 @@ class PriceAnnouncementQuerySet(models.QuerySet["PriceAnnouncement"]):
             subscription=OuterRef("pk"),
             holds_from__lte=OuterRef("next_try_at"),
             notice__sent_at__lte=OuterRef("next_try_at") - PRICE_NOTICE,
+            notice__bounced_at=None,
         )
 
 

@@ -244,6 +244,17 @@ class TestNobodyAgrees:
         assert now(subscription).price_version == old
         assert len(paid(subscription)) == 3
 
+    def test_whose_mail_came_back_keeps_the_old_price(self):
+        old = old_price()
+        subscription = bought(version=old)
+        moved(old)
+        Notice.objects.filter(kind=Notice.Kind.PRICE).update(
+            bounced_at=MARCH_10 + timedelta(hours=1), bounce_reason="5.1.1"
+        )
+        renewed(subscription)
+        assert renewed(subscription).price_version == old
+        assert len(paid(subscription)) == 3
+
     def test_what_is_taken_back_changes_nothing(self):
         old = old_price()
         subscription = bought(version=old)
