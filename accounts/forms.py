@@ -1,12 +1,12 @@
 from datetime import timedelta
 from uuid import uuid4
-from zoneinfo import available_timezones
 
 from django import forms
 from django.conf import settings
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import ApiKey, Customer, Invitation, Member, User
+from accounts.models.customers import time_zones
 from crm_billing import plain_text
 
 COMMON_ZONES = [
@@ -25,9 +25,7 @@ KEY_LIFETIMES = {"30": _("30 days"), "90": _("90 days"), "365": _("1 year")}
 
 
 def zone_choices() -> list:
-    rest = sorted(
-        zone for zone in available_timezones() if "/" in zone and not zone.startswith("Etc/")
-    )
+    rest = sorted(zone for zone in time_zones() if "/" in zone and not zone.startswith("Etc/"))
     return [
         (_("Common"), [(zone, zone) for zone in COMMON_ZONES]),
         (_("All"), [(zone, zone) for zone in rest if zone not in COMMON_ZONES]),

@@ -1,3 +1,4 @@
+from functools import cache
 from typing import TYPE_CHECKING, Self
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -15,8 +16,16 @@ if TYPE_CHECKING:
     from accounts.models.users import User
 
 
+@cache
+def time_zones() -> frozenset[str]:
+    """
+    Return the names of all time zones; they are read from files, once.
+    """
+    return frozenset(available_timezones())
+
+
 def known_time_zone(value: str) -> None:
-    if value not in available_timezones():
+    if value not in time_zones():
         raise ValidationError(_("“%(zone)s” is not a time zone."), params={"zone": value})
 
 

@@ -123,9 +123,9 @@ def refused(statement: str) -> str:
     return cause.diag.constraint_name or str(cause)
 
 
-@pytest.mark.parametrize("statement", REFUSED)
-def test_what_was_told_and_what_follows_stay(told, statement):
-    assert REFUSED[statement] in refused(statement)
+def test_what_was_told_and_what_follows_stay(told):
+    said = {statement: refused(statement) for statement in REFUSED}
+    assert [one for one in REFUSED if REFUSED[one] not in said[one]] == []
 
 
 @pytest.mark.parametrize("act", ["DELETE FROM", "TRUNCATE"])
