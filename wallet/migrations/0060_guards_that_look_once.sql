@@ -174,6 +174,7 @@ $$;
 CREATE OR REPLACE FUNCTION wallet_entry_is_whole() RETURNS TRIGGER
 LANGUAGE plpgsql AS $$
 DECLARE
+    policy BIGINT;
     status TEXT;
     broken TEXT;
 BEGIN
@@ -189,17 +190,16 @@ BEGIN
             USING ERRCODE = 'check_violation', CONSTRAINT = broken;
     END IF;
 
-    IF NEW.policy_id IS NOT NULL THEN
-        PERFORM FROM wallet_walletpolicy AS w WHERE w.id = NEW.policy_id;
-        IF NOT FOUND THEN
+    IF NEW.policy_id IS NOT NULL OR NEW.kind IN ('SPEND', 'CAPTURE') THEN
+        SELECT
+            (SELECT w.id FROM wallet_walletpolicy AS w WHERE w.id = NEW.policy_id),
+            (SELECT c.status FROM accounts_customer AS c WHERE c.id = NEW.customer_id)
+        INTO policy, status;
+        IF policy IS DISTINCT FROM NEW.policy_id THEN
             RAISE EXCEPTION 'Journal entry % is under rules that nobody made', NEW.reference
                 USING ERRCODE = 'foreign_key_violation', CONSTRAINT = 'wallet_entry_policy_is_there';
         END IF;
-    END IF;
-
-    IF NEW.kind IN ('SPEND', 'CAPTURE') THEN
-        SELECT c.status INTO status FROM accounts_customer AS c WHERE c.id = NEW.customer_id;
-        IF status IS DISTINCT FROM 'ACTIVE' THEN
+        IF NEW.kind IN ('SPEND', 'CAPTURE') AND status IS DISTINCT FROM 'ACTIVE' THEN
             RAISE EXCEPTION 'The customer of % is %', NEW.reference, coalesce(status, 'nobody')
                 USING ERRCODE = 'check_violation', CONSTRAINT = 'wallet_frozen_customer_spends_nothing';
         END IF;

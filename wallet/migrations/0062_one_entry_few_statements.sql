@@ -270,21 +270,6 @@ DECLARE
     takes BIGINT[] := '{}';
     answer JSONB;
 BEGIN
-    FOR account IN
-        SELECT a.id, a.balance_minor, a.held_minor, a.minimum_minor, a.version
-        FROM wallet_ledgeraccount AS a
-        WHERE a.customer_id = wallet AND a.currency = money AND a.kind IN ('PRINCIPAL', 'BONUS')
-        ORDER BY a.id
-        FOR NO KEY UPDATE
-    LOOP
-        known := known || account.id;
-        free_minor := free_minor
-            || (account.balance_minor - account.held_minor - account.minimum_minor);
-        balance := balance || account.balance_minor;
-        version := version || account.version;
-        debit := debit || 0::BIGINT;
-    END LOOP;
-
     SELECT
         p.id AS policy,
         p.consumption_order AS lot_order,
@@ -300,6 +285,22 @@ BEGIN
             'refused', jsonb_build_object('code', 'no_account', 'ord', 1, 'currency', money)
         );
     END IF;
+
+    -- From here until COMMIT nobody else spends from this wallet.
+    FOR account IN
+        SELECT a.id, a.balance_minor, a.held_minor, a.minimum_minor, a.version
+        FROM wallet_ledgeraccount AS a
+        WHERE a.customer_id = wallet AND a.currency = money AND a.kind IN ('PRINCIPAL', 'BONUS')
+        ORDER BY a.id
+        FOR NO KEY UPDATE
+    LOOP
+        known := known || account.id;
+        free_minor := free_minor
+            || (account.balance_minor - account.held_minor - account.minimum_minor);
+        balance := balance || account.balance_minor;
+        version := version || account.version;
+        debit := debit || 0::BIGINT;
+    END LOOP;
 
     FOR free IN
         SELECT lot.id, lot.account_id, lot.remaining_minor - lot.held_minor AS left_minor
@@ -335,9 +336,7 @@ BEGIN
 
     FOR place IN 1 .. cardinality(known) LOOP
         CONTINUE WHEN debit[place] = 0;
-        IF debit[place] > free_minor[place] THEN
-            missing := greatest(missing, 1);
-        END IF;
+        missing := missing + greatest(debit[place] - free_minor[place], 0);
         ids := ids || known[place];
         currencies := currencies || money;
         amounts := amounts || debit[place];
@@ -346,10 +345,8 @@ BEGIN
     END LOOP;
 
     IF missing > 0 OR terms.status <> 'ACTIVE' THEN
-        answer := wallet_answered(body);
-        IF answer -> 'entries' IS NULL AND answer -> 'refused' ->> 'code'
-            IS DISTINCT FROM 'reference_reused' THEN
-            answer := NULL;
+        IF EXISTS (SELECT FROM wallet_journalentry AS e WHERE e.reference = body ->> 'reference') THEN
+            answer := wallet_answered(body);
         END IF;
         answer := coalesce(answer, jsonb_build_object('refused', jsonb_build_object(
             'code',
