@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from django.db import connection
+from django.db import DEFAULT_DB_ALIAS, connection, connections
+from django.db.models.base import ModelState
 from django.utils.translation import gettext as _
 from djmoney.money import Money
 
@@ -22,6 +23,8 @@ from crm_billing.money import from_minor, to_minor
 from crm_billing.templatetags.ui import money as shown
 from crm_billing.transactions import money_transaction, retried
 from wallet.models import JournalEntry, Lot, LotUse, Posting, Receipt
+
+_canonical = json.JSONEncoder(ensure_ascii=True, separators=(",", ":"), sort_keys=True).encode
 
 
 class InsufficientFunds(DomainError):
@@ -169,7 +172,7 @@ def post_many(entries: Sequence[Entry]) -> list[JournalEntry]:
                 _("This reference was used before for something else."), reference=entry.reference
             )
     answer = call("wallet_post", list(requests.values()))
-    replayed = JournalEntry.objects.in_bulk([id for id, again, _created in answer if again])
+    replayed = first_entries(entry_id for entry_id, again, _created in answer if again)
     actors = {entry.reference: entry.by for entry in entries}
     posted = {
         reference: replayed.get(entry_id) or made(entry_id, request, created, actors[reference])
@@ -270,8 +273,15 @@ def call(function: str, requests: list[dict]) -> list[list]:
 
     raises: the DomainError a refusal stands for.
     """
-    with connection.cursor() as cursor:
-        cursor.execute(f"SELECT {function}(%s::text::jsonb)", [json.dumps(requests)])
+    database = connections[DEFAULT_DB_ALIAS]
+    with database.cursor() as cursor:
+        session = database.connection
+        if not database.settings_dict["DISABLE_SERVER_SIDE_CURSORS"]:  # the session is ours
+            session.prepare_threshold = 0
+        try:
+            cursor.execute(f"SELECT {function}(%s::text::jsonb)", [json.dumps(requests)])
+        finally:
+            session.prepare_threshold = None
         [answer] = cursor.fetchone()
     answer = json.loads(answer) if isinstance(answer, str) else answer
     if "refused" in answer:
@@ -279,12 +289,19 @@ def call(function: str, requests: list[dict]) -> list[list]:
     return answer["entries"]
 
 
+def first_entries(ids: Iterable[int]) -> dict[int, JournalEntry]:
+    """
+    Return by id what repeated requests are answered with; most often nothing is asked.
+    """
+    known = list(ids)
+    return JournalEntry.objects.in_bulk(known) if known else {}
+
+
 def fingerprint(*content: object) -> str:
     """
     Return the SHA-256 that tells a repeated request from a contradicting one.
     """
-    canonical = json.dumps(content, ensure_ascii=True, separators=(",", ":"), sort_keys=True)
-    return hashlib.sha256(canonical.encode()).hexdigest()
+    return hashlib.sha256(_canonical(content).encode()).hexdigest()
 
 
 def _request(entry: Entry) -> dict[str, Any]:
@@ -336,22 +353,29 @@ def _refuse_unbalanced(reference: str, lines: list[list]) -> None:
 def made(entry_id: int, request: dict, created: str, by: User | None) -> JournalEntry:
     """
     Return the model of an entry the write path has just written, without reading it back.
+
+    It is filled as pickle fills one: `JournalEntry(…)` takes a sixth of the time of a posting.
     """
-    entry = JournalEntry(
-        pk=entry_id,
+    entry = JournalEntry.__new__(JournalEntry)
+    state = ModelState()
+    state.adding, state.db = False, DEFAULT_DB_ALIAS
+    entry.__dict__.update(
+        _state=state,
+        id=entry_id,
         reference=request["reference"],
         kind=request["kind"],
         description=request["description"],
-        customer_id=request.get("customer"),
         occurred_at=datetime.fromisoformat(request["occurred_at"]),
         created_at=datetime.fromisoformat(created),
-        actor=by,
+        actor_id=request["actor"],
         policy_id=request["policy"],
         reverses_id=request.get("reverses"),
         content_sha256=request["sha"],
     )
-    entry._state.adding = False
-    entry._state.db = connection.alias
+    if "customer" in request:  # else it is looked up when somebody asks
+        entry.customer_id = request["customer"]
+    if by is not None:
+        entry.actor = by
     return entry
 
 

@@ -102,7 +102,7 @@ def _spent(spends: Sequence[Spend], at: datetime) -> list[JournalEntry]:
             policy_in_force(currency, at)
             chart.system("SPENT", currency)
         answer = ledger.call("wallet_spend", requests)
-    known = JournalEntry.objects.in_bulk([row[0] for row in answer if row[1]])
+    known = ledger.first_entries(row[0] for row in answer if row[1])
     return [
         known.get(entry_id)
         or ledger.made(entry_id, request | {"policy": policy_id}, created, one.by)

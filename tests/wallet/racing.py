@@ -93,7 +93,7 @@ def without_locks(*functions: str) -> Iterator[None]:
             assert "FOR NO KEY UPDATE" in definition
             cursor.execute(
                 definition.replace("FOR NO KEY UPDATE", "").replace(
-                    "-- Write.", "PERFORM pg_sleep(0.05); -- Write."
+                    "-- Write.", "PERFORM pg_sleep(0.15); -- Write."
                 )
             )
     try:

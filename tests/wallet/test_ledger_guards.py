@@ -6,8 +6,8 @@ import pytest
 from django.db import DatabaseError, connection, transaction
 
 from tests.factories import NOON, balances, cny, funded_customer, open_customer
-from wallet import chart, holds, ledger, spending
-from wallet.models import LedgerAccount, Lot
+from wallet import chart, ledger, spending
+from wallet.models import LedgerAccount
 from wallet.states import TRANSITIONS
 
 pytestmark = pytest.mark.django_db
@@ -120,6 +120,32 @@ class TestEntries:
             self.write(entry, spent, [(spent, -2), (suspense, 2)])
         assert error.value.__cause__.diag.constraint_name == "wallet_reversal_mirrors_its_entry"
 
+    @pytest.mark.parametrize(
+        ("reference", "kind", "names", "rule"),
+        [
+            ("", "TRANSFER", None, "wallet_entry_reference_is_given"),
+            ("x", "REVERSAL", None, "wallet_entry_reversal_iff_reverses"),
+            ("x", "TRANSFER", "reverses_id", "wallet_entry_reversal_iff_reverses"),
+            ("x", "REVERSAL", "reverses_id", "wallet_reversal_mirrors_its_entry"),
+            ("x", "TRANSFER", "policy_id", "wallet_entry_policy_is_there"),
+        ],
+    )
+    def test_that_name_what_is_not_there_are_refused(
+        self, spent, suspense, reference, kind, names, rule
+    ):
+        entry = new_entry(reference=reference, kind=kind)
+        if names:
+            entry = entry.replace("content_sha256)", f"content_sha256, {names})")
+            entry = entry.replace("now(), '')", "now(), '', 999999)")
+        with pytest.raises(DatabaseError) as error, transaction.atomic():
+            self.write(entry, spent, [(spent, 5), (suspense, -5)])
+        assert error.value.__cause__.diag.constraint_name == rule
+
+    def test_of_a_customer_without_that_customers_money_are_refused(self, spent, suspense):
+        with pytest.raises(DatabaseError) as error, transaction.atomic():
+            self.write(new_entry(open_customer()), spent, [(spent, 5), (suspense, -5)])
+        assert error.value.__cause__.diag.constraint_name == "wallet_entry_concerns_one_customer"
+
     def write(self, entry, spent, lines):
         with connection.cursor() as cursor:
             cursor.execute(entry)
@@ -149,6 +175,50 @@ class TestPostings:
             )
             == "wallet_posting_joins_only_a_new_entry"
         )
+
+    def test_may_not_come_in_two_parts(self, spent, suspense):
+        third, fourth = chart.system("EXPIRED", "CNY"), chart.system("ADJUSTMENT", "CNY")
+        with connection.cursor() as cursor:
+            cursor.execute(new_entry())
+            [entry_id] = cursor.fetchone()
+            columns = "entry_id, account_id, currency, amount_minor"
+            halves = [
+                f"INSERT INTO wallet_posting ({columns})"
+                f" VALUES ({entry_id}, {one.pk}, 'CNY', 5), ({entry_id}, {other.pk}, 'CNY', -5)"
+                for one, other in ((spent, suspense), (third, fourth))
+            ]
+            cursor.execute(halves[0])
+        with pytest.raises(DatabaseError) as error, transaction.atomic():
+            connection.cursor().execute(halves[1])
+        assert error.value.__cause__.diag.constraint_name == "wallet_posting_joins_only_a_new_entry"
+
+    def test_without_an_entry_are_refused(self, spent, suspense):
+        assert (
+            refused(
+                "INSERT INTO wallet_posting (entry_id, account_id, currency, amount_minor) VALUES"
+                f" (999999, {spent.pk}, 'CNY', 5), (999999, {suspense.pk}, 'CNY', -5)"
+            )
+            == "wallet_posting_belongs_to_an_entry"
+        )
+
+    def test_of_many_entries_are_looked_at_each(self, spent, suspense):
+        sql = (
+            "WITH e AS (INSERT INTO wallet_journalentry"
+            " (reference, kind, description, occurred_at, content_sha256)"
+            " SELECT 'n' || n, 'TRANSFER', 'x', now(), '' FROM generate_series(1, 3) AS n"
+            " RETURNING id, reference) INSERT INTO wallet_posting"
+            " (entry_id, account_id, currency, amount_minor)"
+            " SELECT e.id, v.account, 'CNY', v.amount + (e.reference = '{broken}')::integer"
+            " FROM e CROSS JOIN (VALUES ({spent}, 5), ({suspense}, -5)) AS v (account, amount)"
+            " ORDER BY e.id, v.account"
+        )
+        ids = {"spent": spent.pk, "suspense": suspense.pk}
+        with connection.cursor() as cursor:
+            cursor.execute(sql.format(broken="none", **ids))
+        connection.check_constraints()
+        for broken in ("n1", "n2", "n3"):
+            other = sql.replace("'n' ||", "'m' ||").replace("{broken}", "m" + broken[1:])
+            assert refused(other.format(**ids)) == "wallet_entry_balances"
 
     def test_of_two_books_in_one_entry_are_refused(self, spent):
         with connection.cursor() as cursor:
@@ -263,6 +333,7 @@ class TestBalances:
         [
             ("balance_minor = 1001", "wallet_account_shows_its_last_posting"),
             ("version = 7", "wallet_account_shows_its_last_posting"),
+            ("version = 0", "wallet_account_shows_its_last_posting"),
             ("balance_minor = -1", "wallet_account_covers_minimum_and_holds"),
             ("held_minor = 1001", "wallet_account_covers_minimum_and_holds"),
             ("held_minor = -1", "wallet_account_covers_minimum_and_holds"),
@@ -301,72 +372,6 @@ class TestAccounts:
             )
             == rule
         )
-
-
-class TestLots:
-    @pytest.mark.parametrize(
-        ("change", "rule"),
-        [
-            ("remaining_minor = -1", "wallet_lot_held_within_remaining_within_granted"),
-            ("remaining_minor = 2001", "wallet_lot_held_within_remaining_within_granted"),
-            ("held_minor = 2001", "wallet_lot_held_within_remaining_within_granted"),
-            ("granted_minor = 9000", "wallet_lot_fixed"),
-            ("refundable = true", "wallet_lot_fixed"),
-            ("expires_at = expires_at - interval '1 day'", "wallet_lot_lives_longer"),
-        ],
-    )
-    def test_keep_their_bounds(self, change, rule):
-        funded_customer("10.00", bonus="20.00")
-        lot = Lot.objects.get(kind="BONUS")
-        assert refused(f"UPDATE wallet_lot SET {change} WHERE id = {lot.pk}") == rule
-
-    def test_of_principal_never_expire(self):
-        funded_customer("10.00")
-        assert refused("UPDATE wallet_lot SET expires_at = now() + interval '1 year'") in (
-            "wallet_lot_principal_never_expires",
-            "wallet_lot_lives_longer",
-        )
-
-    def test_lie_in_an_account_of_their_customer(self):
-        funded_customer("10.00")
-        stranger = open_customer()
-        assert (
-            refused(
-                "INSERT INTO wallet_lot (customer_id, account_id, entry_id, kind, origin, currency,"
-                " granted_minor, remaining_minor, held_minor, granted_at, refundable)"
-                f" SELECT {stranger.pk}, account_id, entry_id, kind, origin, currency, 1, 1, 0,"
-                " now(), false FROM wallet_lot"
-            )
-            == "wallet_lot_lies_in_its_account"
-        )
-
-
-class TestHolds:
-    def test_of_a_customer_who_is_not_active_are_refused(self):
-        customer = funded_customer("10.00")
-        type(customer).objects.filter(pk=customer.pk).update(status="FROZEN")
-        assert (
-            refused(
-                "INSERT INTO wallet_hold (customer_id, reference, currency, amount_minor,"
-                " captured_minor, state, placed_at, expires_at)"
-                f" VALUES ({customer.pk}, 'x', 'CNY', 1, 0, 'OPEN', now(), now() + interval '1 d')"
-            )
-            == "wallet_hold_only_for_active_customers"
-        )
-
-    @pytest.mark.parametrize(
-        ("change", "rule"),
-        [
-            ("amount_minor = 1", "wallet_hold_fixed"),
-            ("captured_minor = 400", "wallet_hold_captured_iff_entry"),
-            ("state = 'CAPTURED', closed_at = now()", "wallet_hold_captured_iff_entry"),
-            ("state = 'RELEASED'", "wallet_hold_closed_at_iff_closed"),
-        ],
-    )
-    def test_are_not_edited(self, change, rule):
-        customer = funded_customer("10.00")
-        holds.place(customer=customer, amount=cny("4"), reference="x", at=NOON)
-        assert refused(f"UPDATE wallet_hold SET {change}") == rule
 
 
 @pytest.mark.parametrize("table", sorted(TRANSITIONS))

@@ -4,7 +4,8 @@ The journal.
 A JournalEntry is one event and has two or more Postings that sum to zero per currency.
 A Posting adds a signed amount to one LedgerAccount: debit positive, credit negative.
 Rows are written by the SQL function `wallet_post` alone and never change
-(docs/adr/0002-one-write-path.md).
+(docs/adr/0002-one-write-path.md). Many of their rules are triggers, not foreign keys and CHECKs
+(docs/adr/0018-guards-that-look-once.md).
 """
 
 from typing import Self
@@ -109,8 +110,6 @@ class LedgerAccount(models.Model):
                 condition=Q(customer__isnull=False),
             ),
             models.UniqueConstraint("code", name="wallet_account_code_once"),
-            # what the composite foreign keys of postings and lots refer to
-            models.UniqueConstraint("id", "currency", name="wallet_account_id_currency"),
         ]
 
     def __str__(self) -> str:
@@ -156,6 +155,7 @@ class JournalEntry(models.Model):
         related_name="journal_entries",
         verbose_name=_("customer"),
         db_index=False,
+        db_constraint=False,
     )
     occurred_at = models.DateTimeField(_("occurred"))
     created_at = models.DateTimeField(_("recorded"), db_default=Now())
@@ -176,6 +176,7 @@ class JournalEntry(models.Model):
         related_name="+",
         verbose_name=_("policy version"),
         db_index=False,
+        db_constraint=False,
     )
     reverses = models.OneToOneField(
         "self",
@@ -184,6 +185,7 @@ class JournalEntry(models.Model):
         blank=True,
         related_name="reversal",
         verbose_name=_("reverses"),
+        db_constraint=False,
     )
     content_sha256 = models.CharField(max_length=64, editable=False)
     # `xid xid8`, the writing transaction, and `cluster`, the server that numbered it, are added by
@@ -195,14 +197,6 @@ class JournalEntry(models.Model):
         verbose_name = _("journal entry")
         verbose_name_plural = _("journal entries")
         constraints = [
-            models.CheckConstraint(
-                name="wallet_entry_reversal_iff_reverses",
-                condition=Q(kind="REVERSAL", reverses__isnull=False)
-                | (~Q(kind="REVERSAL") & Q(reverses=None)),
-            ),
-            models.CheckConstraint(
-                name="wallet_entry_reference_is_given", condition=~Q(reference="")
-            ),
             # not unique=True, which would keep a second index for LIKE
             models.UniqueConstraint("reference", name="wallet_entry_reference_once"),
         ]
@@ -223,7 +217,9 @@ class Posting(models.Model):
     the account's natural sign, and the account's running number.
     """
 
-    entry = models.ForeignKey(JournalEntry, models.PROTECT, related_name="postings", db_index=False)
+    entry = models.ForeignKey(
+        JournalEntry, models.PROTECT, related_name="postings", db_constraint=False, db_index=False
+    )
     account = models.ForeignKey(
         LedgerAccount, models.PROTECT, related_name="postings", db_constraint=False, db_index=False
     )
@@ -236,7 +232,6 @@ class Posting(models.Model):
         verbose_name = _("posting")
         verbose_name_plural = _("postings")
         constraints = [
-            models.CheckConstraint(name="wallet_posting_nonzero", condition=~Q(amount_minor=0)),
             models.UniqueConstraint(
                 "entry", "account", name="wallet_posting_once_per_entry_account"
             ),

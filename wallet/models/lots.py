@@ -62,13 +62,22 @@ class Lot(models.Model):
         OTHER = "OTHER", _("Other")
 
     customer = models.ForeignKey(
-        Customer, models.PROTECT, related_name="lots", db_index=False, verbose_name=_("customer")
+        Customer,
+        models.PROTECT,
+        related_name="lots",
+        verbose_name=_("customer"),
+        db_index=False,
+        db_constraint=False,
     )
     account = models.ForeignKey(
         LedgerAccount, models.PROTECT, related_name="lots", db_constraint=False, db_index=False
     )
     entry = models.ForeignKey(
-        JournalEntry, models.PROTECT, related_name="lots", verbose_name=_("entry")
+        JournalEntry,
+        models.PROTECT,
+        related_name="lots",
+        verbose_name=_("entry"),
+        db_constraint=False,
     )
     kind = models.CharField(_("kind"), max_length=10, choices=Kind)
     origin = models.CharField(_("origin"), max_length=10, choices=Origin)
@@ -94,18 +103,6 @@ class Lot(models.Model):
                     remaining_minor__lte=F("granted_minor"),
                     granted_minor__gt=0,
                 ),
-            ),
-            models.CheckConstraint(
-                name="wallet_lot_principal_never_expires",
-                condition=~Q(kind="PRINCIPAL") | Q(expires_at=None),
-            ),
-            models.CheckConstraint(
-                name="wallet_lot_only_principal_is_refundable",
-                condition=Q(refundable=False) | Q(kind="PRINCIPAL"),
-            ),
-            models.CheckConstraint(
-                name="wallet_lot_expires_after_grant",
-                condition=Q(expires_at=None) | Q(expires_at__gt=F("granted_at")),
             ),
         ]
         indexes = [
@@ -153,15 +150,18 @@ class LotUse(models.Model):
     What a posting took from a lot (positive), or gave back to it (negative, by a reversal).
     """
 
-    posting = models.ForeignKey(Posting, models.PROTECT, related_name="lot_uses", db_index=False)
-    lot = models.ForeignKey(Lot, models.PROTECT, related_name="uses", db_index=False)
+    posting = models.ForeignKey(
+        Posting, models.PROTECT, related_name="lot_uses", db_constraint=False, db_index=False
+    )
+    lot = models.ForeignKey(
+        Lot, models.PROTECT, related_name="uses", db_constraint=False, db_index=False
+    )
     amount_minor = models.BigIntegerField(_("amount"))
 
     class Meta:
         verbose_name = _("lot use")
         verbose_name_plural = _("lot uses")
         constraints = [
-            models.CheckConstraint(name="wallet_lotuse_nonzero", condition=~Q(amount_minor=0)),
             models.UniqueConstraint("posting", "lot", name="wallet_lotuse_once_per_posting_lot"),
         ]
         indexes = [models.Index("lot", name="wallet_lotuse_by_lot")]

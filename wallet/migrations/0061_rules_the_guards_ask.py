@@ -1,0 +1,145 @@
+"""
+Foreign keys and CHECKs that the triggers of 0060 ask by the same names.
+"""
+
+import django.db.models.deletion
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    dependencies = [
+        ("accounts", "0007_consent_to_use"),
+        ("wallet", "0060_guards_that_look_once"),
+    ]
+
+    operations = [
+        migrations.RemoveConstraint(
+            model_name="journalentry",
+            name="wallet_entry_reversal_iff_reverses",
+        ),
+        migrations.RemoveConstraint(
+            model_name="journalentry",
+            name="wallet_entry_reference_is_given",
+        ),
+        migrations.RemoveConstraint(
+            model_name="ledgeraccount",
+            name="wallet_account_id_currency",
+        ),
+        migrations.RemoveConstraint(
+            model_name="lot",
+            name="wallet_lot_principal_never_expires",
+        ),
+        migrations.RemoveConstraint(
+            model_name="lot",
+            name="wallet_lot_only_principal_is_refundable",
+        ),
+        migrations.RemoveConstraint(
+            model_name="lot",
+            name="wallet_lot_expires_after_grant",
+        ),
+        migrations.RemoveConstraint(
+            model_name="lotuse",
+            name="wallet_lotuse_nonzero",
+        ),
+        migrations.RemoveConstraint(
+            model_name="posting",
+            name="wallet_posting_nonzero",
+        ),
+        migrations.AlterField(
+            model_name="journalentry",
+            name="customer",
+            field=models.ForeignKey(
+                blank=True,
+                db_constraint=False,
+                db_index=False,
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="journal_entries",
+                to="accounts.customer",
+                verbose_name="customer",
+            ),
+        ),
+        migrations.AlterField(
+            model_name="journalentry",
+            name="policy",
+            field=models.ForeignKey(
+                blank=True,
+                db_constraint=False,
+                db_index=False,
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="+",
+                to="wallet.walletpolicy",
+                verbose_name="policy version",
+            ),
+        ),
+        migrations.AlterField(
+            model_name="journalentry",
+            name="reverses",
+            field=models.OneToOneField(
+                blank=True,
+                db_constraint=False,
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="reversal",
+                to="wallet.journalentry",
+                verbose_name="reverses",
+            ),
+        ),
+        migrations.AlterField(
+            model_name="lot",
+            name="customer",
+            field=models.ForeignKey(
+                db_constraint=False,
+                db_index=False,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="lots",
+                to="accounts.customer",
+                verbose_name="customer",
+            ),
+        ),
+        migrations.AlterField(
+            model_name="lot",
+            name="entry",
+            field=models.ForeignKey(
+                db_constraint=False,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="lots",
+                to="wallet.journalentry",
+                verbose_name="entry",
+            ),
+        ),
+        migrations.AlterField(
+            model_name="lotuse",
+            name="lot",
+            field=models.ForeignKey(
+                db_constraint=False,
+                db_index=False,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="uses",
+                to="wallet.lot",
+            ),
+        ),
+        migrations.AlterField(
+            model_name="lotuse",
+            name="posting",
+            field=models.ForeignKey(
+                db_constraint=False,
+                db_index=False,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="lot_uses",
+                to="wallet.posting",
+            ),
+        ),
+        migrations.AlterField(
+            model_name="posting",
+            name="entry",
+            field=models.ForeignKey(
+                db_constraint=False,
+                db_index=False,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="postings",
+                to="wallet.journalentry",
+            ),
+        ),
+    ]
