@@ -112,7 +112,7 @@ class TestChange:
 
     def test_says_what_is_missing(self, english, running, fake_gateway):
         page = english.get(url(running, dear()))
-        assert re.search(r"Top up ¥6,8\d\d\.\d\d and change", text(page))
+        assert re.search(r"Top up ¥\d,\d{3}\.\d\d and change", text(page))
         answer = english.post(url(running), {"seen": seen(page)}, follow=True)
         assert "Nothing was changed" in text(answer)
         assert not SubscriptionChange.objects.exists()
