@@ -73,7 +73,8 @@ class Workers:
         self.said: list[str] = []
         self._environment = os.environ | clock.environment | addresses()
         self._processes: list[subprocess.Popen] = []
-        self._broker = Celery(broker=self._environment["REDIS_URL"])
+        broker = self._environment["REDIS_URL"]
+        self._broker = Celery(broker=broker, set_as_current=False)
         self._broker.conf.broker_transport_options = settings.CELERY_BROKER_TRANSPORT_OPTIONS
 
     def start(self, part: str, *options: str) -> None:
