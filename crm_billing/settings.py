@@ -288,6 +288,10 @@ CELERY_BEAT_SCHEDULE = {
     "check-books": {"task": "wallet.tasks.check_books", "schedule": 300.0},
     "verify-seal": {"task": "wallet.tasks.verify_seal", "schedule": crontab(hour=19, minute=30)},
     "continue-checkouts": {"task": "packages.tasks.continue_checkouts", "schedule": 60.0},
+    "carry-on-price-moves": {
+        "task": "packages.tasks.carry_on_price_moves",
+        "schedule": 300.0,
+    },
     "prepare-notices": {"task": "packages.tasks.prepare_notices", "schedule": 300.0},
     "sweep-renewals": {"task": "packages.tasks.sweep_renewals", "schedule": 120.0},
     "bill-use": {"task": "packages.tasks.bill_use", "schedule": 600.0},

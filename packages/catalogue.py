@@ -104,7 +104,7 @@ def draft(*, facts: Facts, prices: Sequence[Terms], at: datetime, by: User | Non
     raises BadPrice, BadTiers: the prices contradict themselves or each other.
     raises ValidationError: a name or the code is malformed.
     """
-    _require_right(by)
+    require_publisher(by)
     package = Package.objects.select_for_update(no_key=True).filter(code=facts.code).first()
     if package is None:
         package = Package(code=facts.code, created_at=at, created_by=by)
@@ -135,7 +135,7 @@ def publish(*, package_id: int, at: datetime, by: User | None) -> Package:
     raises BadPrice: it has no price.
     raises NotCounted: a price charges for use that no meter counts.
     """
-    _require_right(by)
+    require_publisher(by)
     package = _lock(package_id)
     if package.state != Package.State.DRAFT:
         raise NotADraft(_("This package has been published before."), code=package.code)
@@ -167,7 +167,7 @@ def preview_reprice(
 
     raises: as `reprice`.
     """
-    _require_right(by)
+    require_publisher(by)
     package = Package.objects.get(pk=package_id)
     if package.state != Package.State.PUBLISHED:
         raise NotOnSale(_("Only what is on sale gets a new price."), code=package.code)
@@ -240,7 +240,7 @@ def end(
     raises BadMoment: it would end in the past.
     raises PriceTaken: its end is decided already.
     """
-    _require_right(by)
+    require_publisher(by)
     version = PriceVersion.objects.select_related("package").get(pk=price_version_id)
     _lock(version.package_id)
     version.refresh_from_db()
@@ -262,7 +262,7 @@ def retire(*, package_id: int, at: datetime, by: User | None) -> Package:
     raises NotAllowed: as `draft`.
     raises NotOnSale: it is a draft, or retired.
     """
-    _require_right(by)
+    require_publisher(by)
     package = _lock(package_id)
     if package.state != Package.State.PUBLISHED:
         raise NotOnSale(_("Only what is on sale can be retired."), code=package.code)
@@ -352,6 +352,11 @@ def _lock(package_id: int) -> Package:
     return Package.objects.select_for_update(no_key=True).get(pk=package_id)
 
 
-def _require_right(by: User | None) -> None:
+def require_publisher(by: User | None) -> None:
+    """
+    Let staff pass who may publish, and the house itself (None).
+
+    raises NotAllowed: anybody else.
+    """
     if by is not None and not (by.is_active and by.is_staff and by.has_perm(PUBLISH)):
         raise NotAllowed(_("You may not do this."), permission=PUBLISH)

@@ -15,13 +15,12 @@ from django.utils.translation import gettext as _
 from djmoney.money import Money
 
 from accounts import customers
-from accounts.customers import NotAllowed
 from accounts.models import User
 from crm_billing.errors import DomainError
 from crm_billing.money import to_minor
 from crm_billing.transactions import money_transaction
 from packages import acting, redemptions
-from packages.catalogue import PUBLISH
+from packages.catalogue import require_publisher
 from packages.changes import NotNow
 from packages.models import Coupon, CouponUse, Package, PriceVersion, Subscription
 from packages.models.coupons import CODE
@@ -77,7 +76,7 @@ def draft(
     raises BadCoupon: the facts contradict each other.
     raises CouponDecided: a coupon with this code has been published, or ended.
     """
-    _require_right(by)
+    require_publisher(by)
     code = redemptions.plain(facts.code)
     coupon = Coupon.objects.select_for_update(no_key=True).filter(code=code).first()
     if coupon is None:
@@ -108,7 +107,7 @@ def publish(*, coupon_id: int, at: datetime, by: User | None) -> Coupon:
     raises CouponDecided: it has been published, or ended.
     raises BadCoupon: it would be over already.
     """
-    _require_right(by)
+    require_publisher(by)
     coupon = _lock(coupon_id)
     if coupon.published_at is not None or coupon.ended_at is not None:
         raise CouponDecided(_("This coupon has been published or ended before."))
@@ -128,7 +127,7 @@ def end(*, coupon_id: int, at: datetime, by: User | None) -> Coupon:
     raises NotAllowed: as `draft`.
     raises CouponDecided: it has been ended.
     """
-    _require_right(by)
+    require_publisher(by)
     coupon = _lock(coupon_id)
     if coupon.ended_at is not None:
         raise CouponDecided(_("This coupon has been ended before."))
@@ -234,8 +233,3 @@ def _locked(subscription_id: int, by: User | None) -> Subscription:
 
 def _lock(coupon_id: int) -> Coupon:
     return Coupon.objects.select_for_update(no_key=True).get(pk=coupon_id)
-
-
-def _require_right(by: User | None) -> None:
-    if by is not None and not (by.is_active and by.is_staff and by.has_perm(PUBLISH)):
-        raise NotAllowed(_("You may not do this."), permission=PUBLISH)

@@ -13,12 +13,11 @@ from django.utils.translation import gettext as _
 
 from accounts import consents, customers
 from accounts.consents import Circumstances
-from accounts.customers import NotAllowed
 from accounts.models import Consent, User
 from crm_billing.errors import DomainError
 from crm_billing.transactions import money_transaction
 from packages import acting, agreements, notices, quotes, redemptions
-from packages.catalogue import PUBLISH, Affected
+from packages.catalogue import Affected, require_publisher
 from packages.changes import NotNow
 from packages.comparing import is_no_worse
 from packages.discounts import Course
@@ -84,8 +83,7 @@ def preview(
 
     raises: as `announce`.
     """
-    if by is not None and not (by.is_active and by.is_staff and by.has_perm(PUBLISH)):
-        raise NotAllowed(_("You may not do this."), permission=PUBLISH)
+    require_publisher(by)
     before = PriceVersion.objects.whole().get(pk=from_version_id)
     after = candidates(before, at=at).filter(pk=to_version_id).first()
     if after is None or before.interval == NO_TERM:
@@ -167,8 +165,7 @@ def revoke(*, move_id: int, at: datetime, by: User | None) -> PriceMove:
     raises NotAllowed: `by` may not publish.
     raises BadMove: it has been taken back before.
     """
-    if by is not None and not (by.is_active and by.is_staff and by.has_perm(PUBLISH)):
-        raise NotAllowed(_("You may not do this."), permission=PUBLISH)
+    require_publisher(by)
     move = PriceMove.objects.select_for_update(no_key=True).get(pk=move_id)
     if move.revoked_at is not None:
         raise BadMove(_("It has been taken back before."))
@@ -252,8 +249,11 @@ def carry_on(*, at: datetime) -> int:
     told = 0
     for move in PriceMove.objects.open().order_by("pk"):
         told += sum(_tell(move, ids, at) for ids in _batches(_untold(move)))
-    for announcement_id in list(_ripe(at).values_list("pk", flat=True)):
-        _schedule(announcement_id=announcement_id, at=at)
+    for announcement_id in list(_ripe(at).order_by("pk").values_list("pk", flat=True)):
+        try:
+            _schedule(announcement_id=announcement_id, at=at)
+        except Exception as error:  # one that fails is in nobody else's way
+            log.exception("price.failed", announcement=announcement_id, reason=str(error))
     return told
 
 

@@ -20,8 +20,12 @@ def continue_checkouts(*, customer_id: int | None = None) -> None:
 
 @shared_task(autoretry_for=LOST_CONNECTION, retry_backoff=True, max_retries=5)
 def prepare_notices() -> None:
-    price_moves.carry_on(at=timezone.now())
     notices.prepare(at=timezone.now())
+
+
+@shared_task(autoretry_for=LOST_CONNECTION, retry_backoff=True, max_retries=5)
+def carry_on_price_moves() -> None:
+    price_moves.carry_on(at=timezone.now())
 
 
 @shared_task(autoretry_for=LOST_CONNECTION, retry_backoff=True, max_retries=5)

@@ -3,7 +3,6 @@ Commands that move money. Every balance in the system changes through here, by o
 function, `wallet_post` (docs/adr/0002-one-write-path.md).
 """
 
-import hashlib
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,7 +11,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS, connection, connections
-from django.db.models.base import ModelState
 from django.utils.translation import gettext as _
 from djmoney.money import Money
 
@@ -22,9 +20,8 @@ from crm_billing.errors import DomainError
 from crm_billing.money import from_minor, to_minor
 from crm_billing.templatetags.ui import money as shown
 from crm_billing.transactions import money_transaction, retried
+from wallet import answers
 from wallet.models import JournalEntry, Lot, LotUse, Posting, Receipt
-
-_canonical = json.JSONEncoder(ensure_ascii=True, separators=(",", ":"), sort_keys=True).encode
 
 
 class InsufficientFunds(DomainError):
@@ -172,10 +169,11 @@ def post_many(entries: Sequence[Entry]) -> list[JournalEntry]:
                 _("This reference was used before for something else."), reference=entry.reference
             )
     answer = call("wallet_post", list(requests.values()))
-    replayed = first_entries(entry_id for entry_id, again, _created in answer if again)
+    replayed = answers.first_entries(entry_id for entry_id, again, _created in answer if again)
     actors = {entry.reference: entry.by for entry in entries}
     posted = {
-        reference: replayed.get(entry_id) or made(entry_id, request, created, actors[reference])
+        reference: replayed.get(entry_id)
+        or answers.made(entry_id, request, created, actors[reference])
         for (reference, request), (entry_id, _again, created) in zip(
             requests.items(), answer, strict=True
         )
@@ -289,21 +287,6 @@ def call(function: str, requests: list[dict]) -> list[list]:
     return answer["entries"]
 
 
-def first_entries(ids: Iterable[int]) -> dict[int, JournalEntry]:
-    """
-    Return by id what repeated requests are answered with; most often nothing is asked.
-    """
-    known = list(ids)
-    return JournalEntry.objects.in_bulk(known) if known else {}
-
-
-def fingerprint(*content: object) -> str:
-    """
-    Return the SHA-256 that tells a repeated request from a contradicting one.
-    """
-    return hashlib.sha256(_canonical(content).encode()).hexdigest()
-
-
 def _request(entry: Entry) -> dict[str, Any]:
     lines = [
         [account_id, to_minor(amount), str(amount.currency)]
@@ -323,7 +306,7 @@ def _request(entry: Entry) -> dict[str, Any]:
         "actor": entry.by and entry.by.pk,
         "policy": entry.policy_id,
         "reverses": entry.reverses_id,
-        "sha": fingerprint(
+        "sha": answers.fingerprint(
             str(entry.kind),
             entry.description,
             lines,
@@ -348,35 +331,6 @@ def _refuse_unbalanced(reference: str, lines: list[list]) -> None:
         raise UnbalancedEntry(
             _("An entry needs two or more amounts that sum to zero."), reference=reference
         )
-
-
-def made(entry_id: int, request: dict, created: str, by: User | None) -> JournalEntry:
-    """
-    Return the model of an entry the write path has just written, without reading it back.
-
-    It is filled as pickle fills one: `JournalEntry(…)` takes a sixth of the time of a posting.
-    """
-    entry = JournalEntry.__new__(JournalEntry)
-    state = ModelState()
-    state.adding, state.db = False, DEFAULT_DB_ALIAS
-    entry.__dict__.update(
-        _state=state,
-        id=entry_id,
-        reference=request["reference"],
-        kind=request["kind"],
-        description=request["description"],
-        occurred_at=datetime.fromisoformat(request["occurred_at"]),
-        created_at=datetime.fromisoformat(created),
-        actor_id=request["actor"],
-        policy_id=request["policy"],
-        reverses_id=request.get("reverses"),
-        content_sha256=request["sha"],
-    )
-    if "customer" in request:  # else it is looked up when somebody asks
-        entry.customer_id = request["customer"]
-    if by is not None:
-        entry.actor = by
-    return entry
 
 
 def _refusal(refused: dict) -> DomainError:

@@ -14,7 +14,7 @@ from accounts.models import Customer, User
 from crm_billing.errors import DomainError
 from crm_billing.money import to_minor
 from crm_billing.transactions import retried
-from wallet import chart, ledger, queries
+from wallet import answers, chart, ledger, queries
 from wallet.models import JournalEntry, WalletPolicy
 
 
@@ -102,10 +102,10 @@ def _spent(spends: Sequence[Spend], at: datetime) -> list[JournalEntry]:
             policy_in_force(currency, at)
             chart.system("SPENT", currency)
         answer = ledger.call("wallet_spend", requests)
-    known = ledger.first_entries(row[0] for row in answer if row[1])
+    known = answers.first_entries(row[0] for row in answer if row[1])
     return [
         known.get(entry_id)
-        or ledger.made(entry_id, request | {"policy": policy_id}, created, one.by)
+        or answers.made(entry_id, request | {"policy": policy_id}, created, one.by)
         for one, request, (entry_id, _again, created, policy_id) in zip(
             spends, requests, answer, strict=True
         )
@@ -123,7 +123,7 @@ def _request(one: Spend, at: datetime) -> dict[str, Any]:
         "amount_minor": minor,
         "occurred_at": at.isoformat(),
         "actor": one.by and one.by.pk,
-        "sha": ledger.fingerprint("SPEND", one.description, minor, currency),
+        "sha": answers.fingerprint("SPEND", one.description, minor, currency),
     }
 
 

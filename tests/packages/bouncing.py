@@ -3,10 +3,18 @@ Reports of undeliverable mails, as mail servers write them.
 """
 
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 from email.message import EmailMessage
 
 from django.core import mail
 
+from packages import bounces
+from packages.models import Notice, Subscription
+from tests.factories import funded_customer, owner_of
+from tests.packages.buying import bought
+from tests.packages.renewing import DAY, announced
+
+MINUTE = timedelta(minutes=1)
 UNKNOWN = "smtp; 550 5.1.1 <%s>: Recipient address rejected: User unknown"
 
 
@@ -57,3 +65,24 @@ def report(
         'Content-Type: multipart/report; report-type=delivery-status; boundary="=_limit"\n\n'
         f"{body}--=_limit--\n"
     ).encode()
+
+
+def soon_renewed() -> Subscription:
+    """
+    Return a subscription whose renewal has been announced six days before.
+    """
+    return announced(bought(funded_customer("1000.00", locale="en")))
+
+
+def address(one: Subscription) -> str:
+    return owner_of(one.customer).email
+
+
+def returned(one: Subscription, at: datetime | None = None) -> Notice:
+    """
+    Let the announcement of a renewal come back.
+    """
+    at = at or one.paid_until - 6 * DAY + MINUTE
+    notice = bounces.take(raw=report(message_id(), address(one)), at=at)
+    assert notice is not None
+    return Notice.objects.get(pk=notice.pk)

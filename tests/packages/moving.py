@@ -17,8 +17,8 @@ DEARER = terms(basic("129.00"))
 CHEAPER = terms(basic("89.00"))
 
 
-def old_price() -> PriceVersion:
-    return on_sale(terms(basic("99.00")))
+def old_price(code: str = "pro") -> PriceVersion:
+    return on_sale(terms(basic("99.00")), code=code)
 
 
 def moved(

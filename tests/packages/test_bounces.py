@@ -5,50 +5,29 @@ from datetime import timedelta
 import pytest
 from django.core import mail
 from django.core.management import CommandError, call_command
-from django.db import IntegrityError, connection, transaction
 from django.utils.translation import override
-from psycopg.errors import Error
 
 from accounts.models import Customer
 from crm_billing import letters, outbox
-from packages import bounces, due, notices, renewals
+from packages import bounces, notices
 from packages.bounces import NotAReport, NotOurs, NotYet
 from packages.models import Charge, Notice, Subscription
 from packages.renewals import RenewalReport
 from tests.factories import cny, funded_customer, member_of, owner_of
-from tests.packages.bouncing import message_id, report
+from tests.packages.bouncing import MINUTE, address, message_id, report, returned, soon_renewed
 from tests.packages.buying import bought, left
 from tests.packages.renewing import DAY, announced, now, swept, told
 from wallet import books
 
 pytestmark = pytest.mark.django_db
 
-MINUTE = timedelta(minutes=1)
-
 
 @pytest.fixture
 def one() -> Subscription:
-    """
-    A subscription whose renewal has been announced six days before.
-    """
-    return announced(bought(funded_customer("1000.00", locale="en")))
+    return soon_renewed()
 
 
-def address(one: Subscription) -> str:
-    return owner_of(one.customer).email
-
-
-def returned(one: Subscription, at=None) -> Notice:
-    """
-    Let the announcement of a renewal come back.
-    """
-    at = at or one.paid_until - 6 * DAY + MINUTE
-    notice = bounces.take(raw=report(message_id(), address(one)), at=at)
-    assert notice is not None
-    return Notice.objects.get(pk=notice.pk)
-
-
-def correct(one: Subscription, to: str, at) -> None:
+def correct(one: Subscription, to: str) -> None:
     Customer.objects.filter(pk=one.customer_id).update(contact_email=to)
 
 
@@ -100,7 +79,7 @@ class TestTake:
     def test_is_undelivered_when_the_last_of_several_has_failed(self):
         customer = funded_customer("1000.00")
         other = member_of(customer, "OWNER").email
-        correct(bought(customer), "", None)
+        correct(bought(customer), "")
         one = announced(Subscription.objects.get())
         for count, failing in enumerate(tuple(mail.outbox[-1].to), 1):
             bounces.take(raw=report(message_id(), failing.upper()), at=one.paid_until)
@@ -112,7 +91,7 @@ class TestTake:
     def test_a_stranger_among_several_counts_for_nobody(self):
         customer = funded_customer("1000.00")
         member_of(customer, "OWNER")
-        correct(bought(customer), "", None)
+        correct(bought(customer), "")
         one = announced(Subscription.objects.get())
         with pytest.raises(NotOurs):
             bounces.take(raw=report(message_id(), "x@example.net"), at=one.paid_until)
@@ -218,7 +197,7 @@ class TestRenewal:
 
     def test_is_announced_anew_to_a_corrected_address_and_charged_in_time(self, one):
         returned(one)
-        correct(one, "new@example.com", one.paid_until)
+        correct(one, "new@example.com")
         told(one.paid_until - 3 * DAY)
         again = Notice.objects.get(step=1)
         assert (again.sent_to, again.due_at) == (["new@example.com"], one.paid_until + 2 * DAY)
@@ -261,82 +240,6 @@ class TestRenewal:
         [alarm] = mail.outbox
         assert alarm.to == ["ops@example.com"]
         assert one.number in alarm.subject and address(one) in alarm.body
-
-
-class TestGuards:
-    def refused(self, statement: str) -> str | None:
-        try:
-            with transaction.atomic(), connection.cursor() as cursor:
-                cursor.execute(statement)
-        except IntegrityError as error:
-            assert isinstance(error.__cause__, Error)
-            return error.__cause__.diag.constraint_name
-        return None
-
-    @pytest.mark.parametrize(
-        ("change", "constraint"),
-        [
-            ("bounced_at = bounced_at + interval '1 day'", "packages_notice_sent_once"),
-            ("bounced_at = NULL", "packages_notice_sent_once"),
-            ("bounce_reason = 'x'", "packages_notice_bounced_fixed"),
-            ("bounced_to = '[]'", "packages_notice_bounced_fixed"),
-            ("sent_to = '[]'", "packages_notice_bounced_fixed"),
-            ("dropped_at = now()", "packages_notice_bounced_or_dropped"),
-        ],
-    )
-    def test_refuse_to_change_what_came_back(self, one, change, constraint):
-        returned(one)
-        assert self.refused(f"UPDATE packages_notice SET {change}") == constraint
-
-    @pytest.mark.parametrize(
-        ("change", "constraint"),
-        [
-            ("bounced_at = sent_at", "packages_notice_bounced_iff_it_says_why"),
-            ("bounce_reason = 'x'", "packages_notice_bounced_iff_it_says_why"),
-            (
-                "bounce_reason = 'x', bounced_at = sent_at - interval '1 s'",
-                "packages_notice_bounced_after_it_was_sent",
-            ),
-        ],
-    )
-    def test_refuse_what_makes_no_sense(self, one, change, constraint):
-        assert self.refused(f"UPDATE packages_notice SET {change}") == constraint
-
-    def test_a_notice_that_has_charged_comes_back_only_later(self, one):
-        swept(one.paid_until)
-        change = (
-            "UPDATE packages_notice SET bounce_reason = 'x', bounced_at ="
-            " (SELECT max(charged_at) FROM packages_charge) {}"
-        )
-        assert self.refused(change.format("")) == "packages_notice_bounced_after_its_charge"
-        assert self.refused(change.format("+ interval '1 s'")) is None
-
-    def test_nothing_is_charged_by_what_came_back(self, one):
-        returned(one)
-        with pytest.raises(IntegrityError, match="was not announced in time"):
-            self.charge_by_force(one)
-
-    def charge_by_force(self, one: Subscription) -> None:
-        """
-        Renew as if nobody looked whether the announcement came back.
-        """
-
-        def blind(rows):
-            found = Notice.objects.filter(subscription__in=[row.id for row in rows])
-            return {x.subscription_id: [(x.pk, x.amount_minor, one.paid_until)] for x in found}
-
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(due, "_announced", blind)
-            renewals.renew(subscription_id=one.pk, at=one.paid_until)
-
-    @pytest.mark.tampers
-    def test_the_books_show_a_charge_by_what_came_back(self, one):
-        swept(one.paid_until)
-        with connection.cursor() as cursor:
-            cursor.execute("SET LOCAL session_replication_role = replica")
-            cursor.execute("UPDATE packages_notice SET bounced_at = sent_at, bounce_reason = 'x'")
-            cursor.execute("SET LOCAL session_replication_role = DEFAULT")
-        assert books.violations()["I13"] == 1
 
 
 class TestCommand:
@@ -386,7 +289,7 @@ class TestPages:
         returned(one)
         assert "Our mail came back" in page() and address(one) in page()
         assert 'href="/settings/"' in page()
-        correct(one, "new@example.com", one.paid_until)
+        correct(one, "new@example.com")
         assert "Our mail came back" not in page()
 
     def test_others_are_told_whom_to_ask(self, one, client):

@@ -3,47 +3,21 @@ from datetime import date, timedelta
 import pytest
 
 from accounts import customers
-from accounts.models import Consent
-from packages import changes, charges, entitlements, notices, pausing, renewals, subscriptions
+from packages import changes, entitlements, notices, pausing, renewals, subscriptions
 from packages.acting import SubscriptionEnded
 from packages.changes import NotNow
-from packages.changing import ChangeStale
 from packages.models import Charge, Notice, Pause, Subscription
 from packages.pausing import BadPause
 from packages.renewals import RenewalReport
 from tests.factories import cny, fund, funded_customer, member_of, owner_of
 from tests.packages.buying import bought, left, on_sale, shanghai
 from tests.packages.renewing import DAY, announced, now, swept, told
+from tests.packages.resting import APRIL, JUNE, MARCH_11, MAY_10, asked, paused, resumed
 from tests.packages.shelf import basic, by_year, feature, seats, terms
 from tests.packages.test_subscription_guards import refused
 from tests.wallet.racing import prove, race
-from wallet.ledger import InsufficientFunds
 
 pytestmark = pytest.mark.django_db
-
-MARCH_11 = shanghai(2025, 3, 11)
-APRIL = shanghai(2025, 4, 1)  # the paid term ends
-JUNE = shanghai(2025, 6, 1)
-UNTIL = date(2025, 6, 1)
-MAY_10 = shanghai(2025, 5, 10, 15)
-
-
-def asked(subscription, until=UNTIL, *, at=MARCH_11, **options) -> Pause:
-    return pausing.pause(subscription_id=subscription.pk, until=until, at=at, **options)
-
-
-def paused(customer=None, version=None, **options) -> Subscription:
-    """
-    Return a subscription of 99.00 a month, begun in March, that rests from April until June.
-    """
-    one = bought(customer or funded_customer("1000.00"), version, **options)
-    asked(one)
-    assert swept(APRIL).paused == 1
-    return now(one)
-
-
-def resumed(subscription, *, at=MAY_10, **options) -> Subscription:
-    return pausing.resume(subscription_id=subscription.pk, at=at, **options)
 
 
 class TestChoices:
@@ -193,62 +167,6 @@ class TestRevoke:
             pausing.revoke(subscription_id=one.pk, at=MARCH_11, by=member_of(one.customer))
 
 
-class TestResume:
-    def test_charges_what_was_shown_and_counts_from_today(self):
-        one = paused()
-        shown = pausing.resumption(one, at=MAY_10)
-        after = resumed(one, at=MAY_10 + timedelta(minutes=20), quoted_at=MAY_10)
-        charge = Charge.objects.get(kind="TERM")
-        assert charge.amount == shown.due == cny("99.00")
-        assert charges.recompute(charge.lines, "CNY") == charge.amount
-        assert charge.consent.text == pausing.resume_agreement(shown)
-        assert (after.state, str(after.anchor_on)) == ("ACTIVE", "2025-05-10")
-        second = after.periods.get(number=2)
-        assert (second.starts_at, second.ends_at) == (shanghai(2025, 5, 10), shanghai(2025, 6, 10))
-        assert left(one.customer) == cny("802.00")
-        announced(after)
-        assert swept(JUNE) == RenewalReport()
-        assert swept(after.paid_until) == RenewalReport(ok=1)
-
-    def test_on_the_first_day_leaves_no_gap(self):
-        one = paused()
-        second = resumed(one, at=APRIL + timedelta(hours=3)).periods.get(number=2)
-        assert (second.starts_at, second.previous_number) == (APRIL, 1)
-
-    def test_takes_up_what_was_scheduled(self):
-        one = bought(seats=5)
-        scheduled = subscriptions.change(subscription_id=one.pk, seats=2, at=MARCH_11)
-        asked(one)
-        swept(APRIL)
-        after = resumed(one)
-        scheduled.refresh_from_db()
-        assert (after.seats, scheduled.applied_at) == (2, MAY_10)
-        assert Charge.objects.latest("pk").amount == cny("124.00")
-
-    def test_needs_the_money_and_changes_nothing_without(self):
-        one = paused(funded_customer("99.00"))
-        with pytest.raises(InsufficientFunds):
-            resumed(one)
-        assert now(one).state == "PAUSED" and Consent.objects.count() == 2
-
-    def test_is_not_for_what_is_not_paused(self):
-        with pytest.raises(NotNow):
-            resumed(bought(), at=MARCH_11)
-        one = paused(version=on_sale(code="other"))
-        resumed(one)
-        with pytest.raises(NotNow):
-            resumed(one, at=MAY_10 + DAY)
-
-    def test_refuses_what_was_shown_too_long_ago(self):
-        with pytest.raises(ChangeStale):
-            resumed(paused(), quoted_at=MAY_10 - timedelta(minutes=31))
-
-    def test_is_not_for_viewers(self):
-        one = paused()
-        with pytest.raises(customers.NotAllowed):
-            resumed(one, by=member_of(one.customer))
-
-
 class TestBesides:
     def test_nothing_may_be_used_until_it_goes_on(self):
         one = bought(version=on_sale(terms(basic(), feature())))
@@ -313,7 +231,6 @@ class TestBesides:
             )
 
 
-# statement about one paused subscription, and another that is active -> what refuses it
 REFUSED = {
     "DELETE FROM packages_pause": "packages_pause_stays",
     "UPDATE packages_pause SET until = until + interval '1 day'": "packages_pause_fixed",
