@@ -1,10 +1,11 @@
 """
-Money transactions that lose a race are tried again as a whole.
+Money transactions that lose a race are tried again as a whole; pages that read much at one moment.
 """
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import wraps
 from typing import ParamSpec, TypeVar
 
@@ -47,6 +48,21 @@ def money_transaction(command: Callable[P, R]) -> Callable[P, R]:
     Make a command one transaction that is repeated as a whole when it loses a race.
     """
     return retried(transaction.atomic(command))
+
+
+@contextmanager
+def snapshot() -> Iterator[None]:
+    """
+    Let all reads inside see the database as it stood at one moment; nothing can be written.
+
+    Inside a larger transaction that one's view of the database counts.
+    """
+    outermost = not connection.in_atomic_block
+    with transaction.atomic():
+        if outermost:
+            with connection.cursor() as cursor:
+                cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        yield
 
 
 def sqlstate(error: BaseException) -> str | None:

@@ -24,6 +24,7 @@ from django.db import connection
 from django_celery_beat.models import PeriodicTask
 
 from crm_billing import embedded
+from tests.settings import redis_addresses
 
 REDIS_DB = 7  # of the tests' Redis: nobody else's messages
 SECONDS = 30
@@ -178,11 +179,10 @@ def addresses() -> dict[str, str]:
     """
     ours = urlsplit(os.environ.get("DATABASE_URL") or embedded.database_url())
     name = connection.settings_dict["NAME"]
-    given = os.environ.get("REDIS_URL")
-    redis = urlsplit(given)._replace(path=f"/{REDIS_DB}").geturl() if given else ""
+    broker, cache = redis_addresses(REDIS_DB)
     return {
         "DATABASE_URL": ours._replace(path=f"{ours.path.rpartition('/')[0]}/{name}").geturl(),
-        "REDIS_URL": redis or embedded.broker_url(REDIS_DB),
-        "CACHE_URL": redis or embedded.redis_url(REDIS_DB),
+        "REDIS_URL": broker,
+        "CACHE_URL": cache,
         "EMAIL_URL": f"smtp://{settings.EMAIL_HOST}:{settings.EMAIL_PORT}",
     }

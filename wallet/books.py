@@ -13,6 +13,8 @@ import structlog
 from django.core.cache import cache
 from django.db import connection, transaction
 
+from crm_billing.transactions import snapshot
+
 log = structlog.get_logger(__name__)
 
 LAST_CHECK = "wallet.books.last_check"
@@ -298,15 +300,9 @@ def violations() -> dict[str, int]:
     """
     Return invariant code -> number of violating rows, all read from one snapshot.
     """
-    with transaction.atomic(), connection.cursor() as cursor:
-        if not _inside_a_larger_transaction():
-            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+    with snapshot(), connection.cursor() as cursor:
         cursor.execute(f"SET LOCAL statement_timeout = '{STATEMENT_LIMIT}'")
         return {code: _count(cursor, query) for code, (_says, query) in INVARIANTS.items()}
-
-
-def _inside_a_larger_transaction() -> bool:
-    return len(connection.atomic_blocks) > 1
 
 
 def _count(cursor, query: str) -> int:

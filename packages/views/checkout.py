@@ -20,6 +20,7 @@ from djmoney.money import Money
 from accounts.http import PortalRequest, customer_required, may_top_up
 from accounts.models import User
 from crm_billing.errors import DomainError
+from crm_billing.transactions import snapshot
 from packages import beginnings, checkout, coupon_words, queries, wording
 from packages.beginnings import AlreadySubscribed
 from packages.forms import AgreementForm, CouponForm, OrderForm
@@ -200,7 +201,7 @@ def quote_detail(request: PortalRequest, code: str) -> HttpResponse:
         if "top_up" in request.POST:
             return _top_up(request, quote, form)
         return _accept(request, quote, form)
-    return quote_page(request, quote, form)
+    return quote_page(request, code, form)
 
 
 @customer_required
@@ -209,12 +210,11 @@ def quote_live(request: PortalRequest, code: str) -> HttpResponse:
     """
     Tell a page that waits for money when to look again, and where to go on (htmx).
     """
-    quote = visible_quote(request, code)
-    if quote.subscription is not None:
+    look = _look(request, code)
+    if look.quote.subscription is not None:
         return HttpResponseClientRedirect(
-            reverse("packages:subscription", args=[quote.subscription.number])
+            reverse("packages:subscription", args=[look.quote.subscription.number])
         )
-    look = _look(quote, timezone.now())
     if request.GET.get("state") != look.state:
         return HttpResponseClientRefresh()
     looks = request.GET.get("n", "0")
@@ -242,7 +242,7 @@ def _accept(request: PortalRequest, quote: PriceQuote, form: AgreementForm) -> H
     else:
         messages.success(request, _("You have subscribed."))
         return redirect("packages:subscription", subscription.number)
-    return quote_page(request, visible_quote(request, quote.code), form)
+    return quote_page(request, quote.code, form)
 
 
 def _without_coupon(
@@ -259,7 +259,7 @@ def _without_coupon(
     except DomainError as other:
         form.add_error(None, str(other))
         plain = quote
-    return quote_page(request, visible_quote(request, plain.code), form, coupon_form=entered)
+    return quote_page(request, plain.code, form, coupon_form=entered)
 
 
 def _top_up(request: PortalRequest, quote: PriceQuote, form: AgreementForm) -> HttpResponse:
@@ -280,23 +280,25 @@ def _top_up(request: PortalRequest, quote: PriceQuote, form: AgreementForm) -> H
             form.add_error(None, str(refusal))
         else:
             return go_and_pay(request, topup)
-    return quote_page(request, quote, form, paying)
+    return quote_page(request, quote.code, form, paying)
 
 
 def quote_page(
     request: PortalRequest,
-    quote: PriceQuote,
+    code: str,
     form: AgreementForm | None = None,
     paying: Paying | None = None,
     coupon_form: CouponForm | None = None,
 ) -> HttpResponse:
     """
-    Show a quote, with what was entered and what is wrong with it.
+    Show a quote, with what was entered and what is wrong with it; or what has begun with it.
     """
+    look = _look(request, code)
+    quote = look.quote
+    if quote.subscription is not None:
+        return redirect("packages:subscription", quote.subscription.number)
     form = form or AgreementForm(initial={"auto_renew": quote.auto_renew})
     coupon_form = coupon_form or CouponForm()
-    at = timezone.now()
-    look = _look(quote, at)
     context = {
         "look": look,
         "quote": quote,
@@ -306,23 +308,30 @@ def quote_page(
         **_poll(look, 0),
     }
     if look.missing and look.state == "OPEN" and not look.coupon_refusal:
-        context["paying"] = paying or paying_for(quote.customer, quote.due, at=at)
+        context["paying"] = paying or paying_for(quote.customer, quote.due, at=look.at)
     refused = paying is not None and paying.form is not None and paying.form.errors
     status = 422 if form.errors or coupon_form.errors or refused else 200
     return render(request, "packages/quote.html", context, status=status)
 
 
-def _look(quote: PriceQuote, at: datetime) -> Look:
-    return Look(
-        quote=quote,
-        begun=checkout.begun(quote, at=at),
-        available=balance(quote.customer, quote.currency).available,
-        missing=checkout.missing(quote),
-        held=queries.held(quote.customer, quote.price_version.package),
-        at=at,
-        stopped_for=checkout.stopped_for(quote),
-        coupon_refusal="" if quote.subscription_id else checkout.coupon_refusal(quote),
-    )
+def _look(request: PortalRequest, code: str) -> Look:
+    """
+    Read a quote, its top-up and the wallet at one moment: what begins between two reads would
+    else look as if it had come another way, and nobody would go on to it.
+    """
+    at = timezone.now()
+    with snapshot():
+        quote = visible_quote(request, code)
+        return Look(
+            quote=quote,
+            begun=checkout.begun(quote, at=at),
+            available=balance(quote.customer, quote.currency).available,
+            missing=checkout.missing(quote),
+            held=queries.held(quote.customer, quote.price_version.package),
+            at=at,
+            stopped_for=checkout.stopped_for(quote),
+            coupon_refusal="" if quote.subscription_id else checkout.coupon_refusal(quote),
+        )
 
 
 def _poll(look: Look, looks: int) -> dict[str, object]:

@@ -54,7 +54,7 @@ def quote_coupon(request: PortalRequest, code: str) -> HttpResponse:
         ),
     )
     if cheaper is None:
-        return quote_page(request, quote, coupon_form=form)
+        return quote_page(request, code, coupon_form=form)
     messages.success(request, _("The coupon is applied."))
     return redirect("packages:quote", cheaper.code)
 

@@ -1,7 +1,9 @@
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
 from django.core.cache import cache
+from django.db import connection
 from django.utils import timezone
 
 from accounts import customers, members
@@ -314,3 +316,35 @@ class TestQuoteLive:
         quote = quoted(customer)
         english.get(f"{page_of(quote)}live/", {"state": "OPEN"})
         assert not subscriptions.Subscription.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+class TestWhileItBegins:
+    @pytest.mark.parametrize("page", ["", "live/?state=WAITING"])
+    def test_a_look_in_the_middle_still_leads_on(
+        self, english, customer, fake_gateway, monkeypatch, page
+    ):
+        quote = quoted(customer, on_sale(terms(basic("200.00"))))
+        TestTopUpFirst().order(english, quote)
+        read = checkout.missing
+
+        def begun_meanwhile(seen):
+            monkeypatch.setattr(checkout, "missing", read)
+            with ThreadPoolExecutor(1) as elsewhere:
+                elsewhere.submit(self.pays_and_begins, customer.pk).result(30)
+            return read(seen)
+
+        monkeypatch.setattr(checkout, "missing", begun_meanwhile)
+        shown = english.get(f"{page_of(quote)}{page}", headers=HTMX if page else {})
+        # as it stood: it waits, and asks again by itself
+        assert "load delay" in shown.content.decode()
+        there = f"/subscriptions/{Subscription.objects.get().number}/"
+        assert english.get(page_of(quote)).url == there
+
+    def pays_and_begins(self, customer_id):
+        try:
+            at = timezone.now()
+            paid(TopUp.objects.get(), at=at)
+            assert checkout.go_on(at=at, customer_id=customer_id) == 1
+        finally:
+            connection.close()
