@@ -27,7 +27,7 @@ class ReceiptFilter(forms.Form):
 
     def chosen(self) -> date | None:
         """
-        Return the first day of the chosen month; None for all, or for nonsense.
+        Return the first day of the chosen month, None for all; the form is valid.
         """
-        month = self.cleaned_data.get("month") if self.is_valid() else ""
+        month = self.cleaned_data["month"]
         return date.fromisoformat(f"{month}-01") if month else None

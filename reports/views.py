@@ -1,3 +1,4 @@
+from typing import Any
 from urllib.parse import urlencode
 
 from allauth.account.adapter import get_adapter
@@ -25,15 +26,16 @@ VERIFICATIONS_PER_MINUTE = 60
 @require_safe
 @customer_required
 def receipt_list(request: PortalRequest) -> HttpResponse:
-    mine = queries.receipts_of(request.customer, user=request.user)
-    form = ReceiptFilter(request.GET, months=queries.months(mine))
-    month = form.chosen()
-    listed = mine
-    if month:
-        listed = mine.filter(issued_on__year=month.year, issued_on__month=month.month)
-    context = {"form": form, "month": month, "total": listed.count()} | _page(request, listed)
-    for receipt in context["receipts"]:
-        receipt.gateway_name = gateways.label(receipt.gateway)
+    listed = queries.receipts_of(request.customer, user=request.user)
+    form = ReceiptFilter(request.GET, months=queries.months(listed))
+    context: dict[str, Any] = {"form": form, "filtered": bool(request.GET.get("month"))}
+    if form.is_valid():
+        month = form.chosen()
+        if month:
+            listed = listed.filter(issued_on__year=month.year, issued_on__month=month.month)
+        context |= {"month": month, "total": listed.count()} | _page(request, listed)
+        for receipt in context["receipts"]:
+            receipt.gateway_name = gateways.label(receipt.gateway)
     return render(request, "reports/receipt_list.html", context)
 
 
