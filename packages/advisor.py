@@ -16,8 +16,9 @@ from djmoney.money import Money
 
 from accounts.models import Customer
 from crm_billing.money import from_minor
-from packages import periods, queries, quotes, totals, wording
-from packages.models import Meter, PriceVersion, Subscription, SubscriptionChange
+from packages import periods, queries, quotes, redemptions, totals, wording
+from packages.discounts import Discount
+from packages.models import CouponUse, Meter, PriceVersion, Subscription, SubscriptionChange
 from packages.models.usage import LATEST
 from packages.queries import Offered
 from packages.quotes import Quote, Turnover, Use
@@ -58,6 +59,7 @@ class Option:
 
     costs: of a longer term a month's part, rounded half up, as though each month of it were like
     this one. saving: against the present price; negative when it costs more.
+    discount: of the subscription's coupon, where it is counted.
     lacks: what the customer uses and this plan does not give, in words; empty when it fits.
     """
 
@@ -65,6 +67,7 @@ class Option:
     costs: list[Money]
     total: Money
     saving: Money
+    discount: Discount | None = None
     lacks: list[str] = field(default_factory=list)
 
     @property
@@ -75,6 +78,10 @@ class Option:
     def months(self) -> int:
         return self.version.LENGTHS[self.version.interval]
 
+    @property
+    def coupon(self) -> str:
+        return self.discount.code if self.discount else ""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Advice:
@@ -84,7 +91,7 @@ class Advice:
     months: the last whole ones since it began, up to MONTHS, oldest first. now: its own price.
     options: the others that fit, cheapest first. lacking: those that do not.
     meters: those that count for it, by code. is_final: no more use can be told for these months.
-    ready_on: when its first whole month is over, or was.
+    ready_on: when its first whole month is over, or was. coupon: the code of the one it has.
     """
 
     subscription: Subscription
@@ -95,6 +102,7 @@ class Advice:
     meters: dict[str, Meter]
     is_final: bool
     ready_on: date
+    coupon: str
 
     @property
     def best(self) -> Option | None:
@@ -109,7 +117,8 @@ def advise(customer: Customer, *, at: datetime, only: Subscription | None = None
     Return advice on each of a customer's subscriptions, or on one, at a moment.
 
     Another package the customer has is no alternative. All use is counted, also what is beyond
-    what is included, as though it were allowed.
+    what is included, as though it were allowed. A coupon the subscription has is counted by every
+    price it goes on with for MONTHS to come: one that is over sooner says little about them.
     """
     live = Subscription.objects.live().filter(customer=customer).whole()
     found = list(live.order_by("package__position", "pk"))
@@ -119,7 +128,7 @@ def advise(customer: Customer, *, at: datetime, only: Subscription | None = None
     offered = queries.offers(customer, at=at)
     meters = _meters(found, offered)
     quantities, turnover = _used(customer, meters, months)
-    seats, begun = _seats(found, months), _begun(found)
+    seats, begun, coupons = _seats(found, months), _begun(found), _coupons(found)
     return [
         _advice(
             one,
@@ -135,6 +144,7 @@ def advise(customer: Customer, *, at: datetime, only: Subscription | None = None
             ],
             _alternatives(one, offered, {other.package_id for other in found}),
             _own(one, found, meters),
+            coupons.get(one.pk),
             periods.day_in(begun[one.pk], customer.time_zone),
             at,
         )
@@ -155,7 +165,9 @@ def whole_months(at: datetime, zone: str) -> list[Month]:
     ]
 
 
-def month_cost(terms: Terms, used: Used, meters: Mapping[str, Meter]) -> Quote:
+def month_cost(
+    terms: Terms, used: Used, meters: Mapping[str, Meter], discount: Discount | None = None
+) -> Quote:
     """
     Return the quote of a term of which each month is like this one; `per_month` is its cost.
 
@@ -173,7 +185,7 @@ def month_cost(terms: Terms, used: Used, meters: Mapping[str, Meter]) -> Quote:
         else:
             shares = used.turnover.get(one.code, ())
             usage[one.code] = [Turnover(share.value, share.count * times) for share in shares]
-    return quotes.price(terms, seats=used.seats, usage=usage)
+    return quotes.price(terms, seats=used.seats, usage=usage, discount=discount)
 
 
 def counted(one: Advice, used: Used) -> str:
@@ -195,12 +207,15 @@ def _advice(
     months: list[Used],
     alternatives: list[PriceVersion],
     meters: dict[str, Meter],
+    coupon: CouponUse | None,
     begun_on: date,
     at: datetime,
 ) -> Advice:
     present = subscription.price_version
-    now = _option(present, months, meters, None, present.terms)
-    others = [_option(one, months, meters, now.total, present.terms) for one in alternatives]
+    now = _option(present, months, meters, coupon, None, present.terms)
+    others = [
+        _option(one, months, meters, coupon, now.total, present.terms) for one in alternatives
+    ]
     others.sort(key=lambda one: (one.total.amount, one.months))
     whole = 1 if begun_on.day == 1 else 2
     return Advice(
@@ -212,6 +227,7 @@ def _advice(
         meters=meters,
         is_final=not months or at >= months[-1].month.ends_at + LATEST,
         ready_on=periods.boundary(begun_on.replace(day=1), "month", whole),
+        coupon=coupon.coupon.code if coupon else "",
     )
 
 
@@ -219,11 +235,13 @@ def _option(
     version: PriceVersion,
     months: list[Used],
     meters: Mapping[str, Meter],
+    coupon: CouponUse | None,
     now: Money | None,
     present: Terms,
 ) -> Option:
     terms = version.terms
-    priced = [month_cost(terms, used, meters) for used in months]
+    discount = _discount(coupon, version)
+    priced = [month_cost(terms, used, meters, discount) for used in months]
     costs = [one.per_month for one in priced]
     total = sum(costs, from_minor(0, terms.currency))
     lacks = [] if now is None else _lacks(terms, priced, months, present)
@@ -232,8 +250,21 @@ def _option(
         costs=costs,
         total=total,
         saving=(total if now is None else now) - total,
+        discount=discount,
         lacks=lacks,
     )
+
+
+def _discount(coupon: CouponUse | None, version: PriceVersion) -> Discount | None:
+    """
+    Return what the coupon takes off a price; None when not of all the next MONTHS.
+    """
+    if coupon is None:
+        return None
+    length = version.LENGTHS[version.interval]
+    if coupon.terms_left is not None and coupon.terms_left * length < MONTHS:
+        return None
+    return redemptions.discount(coupon, version.package_id)
 
 
 def _lacks(
@@ -343,3 +374,8 @@ def _seats(found: Sequence[Subscription], months: Sequence[Month]) -> dict[int, 
 def _begun(found: Sequence[Subscription]) -> dict[int, datetime]:
     first = Subscription.objects.filter(pk__in=[one.pk for one in found], periods__number=1)
     return dict(first.values_list("pk", "periods__starts_at"))
+
+
+def _coupons(found: Sequence[Subscription]) -> dict[int, CouponUse]:
+    live = CouponUse.objects.live().filter(subscription__in=found).select_related("coupon")
+    return {use.subscription_id: use for use in live.prefetch_related("coupon__packages")}

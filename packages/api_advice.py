@@ -30,6 +30,9 @@ class OptionOutput(serializers.Serializer):
     )
     total = AmountField()
     saving = AmountField(help_text="against `now`; negative: it would have cost more")
+    coupon = serializers.CharField(
+        help_text="the subscription's, where it is counted: it goes on for three months or longer"
+    )
 
 
 class AdviceOutput(serializers.Serializer):

@@ -68,7 +68,8 @@ def _parts(one: Advice) -> list[Part]:
 def _row(one: Advice, option: Option) -> tuple:
     version = option.version
     is_now = option is one.now
-    plan = f"{version.package.called} · {per_term(version.terms.fixed, version.interval)}"
+    price = per_term(version.terms.fixed, version.interval)
+    plan = " · ".join(filter(None, [version.package.called, price, option.coupon]))
     return (
         link(version, f"{plan} ({_('now')})" if is_now else plan),
         *(amount(cost) for cost in option.costs),

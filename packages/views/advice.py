@@ -26,7 +26,8 @@ from packages.advisor import Advice, Option, Used
 class Row:
     """
     One plan beside the months. difference: against now, in words; url: where changing to it is
-    previewed, empty for the present plan and for people who may not change it.
+    previewed, empty for the present plan and for people who may not change it. coupon: the code of
+    the one it is counted with.
     """
 
     plan: str
@@ -36,6 +37,7 @@ class Row:
     difference: str
     is_now: bool
     is_best: bool
+    coupon: str
     url: str
     lacks: str
 
@@ -69,6 +71,7 @@ def told(one: Advice, *, may_change: bool) -> dict[str, Any]:
         "counted": [(month_name(used), advisor.counted(one, used)) for used in one.months],
         "has_longer": any(option.months > 1 for option in (one.now, *one.options)),
         "is_final": one.is_final,
+        "coupon": one.coupon,
     }
 
 
@@ -125,6 +128,7 @@ def _row(one: Advice, option: Option, may_change: bool) -> Row:
         difference=_("now") if is_now else difference(option),
         is_now=is_now,
         is_best=option is one.best,
+        coupon=option.coupon,
         url=_change_url(one, option) if may_change and not is_now else "",
         lacks=", ".join(option.lacks),
     )

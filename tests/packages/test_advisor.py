@@ -7,7 +7,7 @@ from django.utils import timezone
 from django.utils.translation import override
 
 from accounts.models import Member
-from packages import advisor, catalogue, periods, quotes, subscriptions
+from packages import advisor, catalogue, coupons, periods, quotes, subscriptions
 from packages.advisor import Used, month_cost, whole_months
 from packages.models import Meter, PriceVersion
 from packages.quotes import Turnover
@@ -22,6 +22,7 @@ from tests.factories import (
     staff,
 )
 from tests.packages.buying import bought, shanghai
+from tests.packages.couponing import coupon
 from tests.packages.metering import HOUR, event, meter, recorded
 from tests.packages.reading import text
 from tests.packages.shelf import basic, calls, drafted, feature, fee, once, published, seats, terms
@@ -220,12 +221,54 @@ class TestAdvise:
         meter(at=SINCE)
         subscribed(customer, basic("99.00"), calls(10))
         sold(basic("10.00"), calls(0), code="p0")
-        with django_assert_num_queries(8):
+        with django_assert_num_queries(9):
             advisor.advise(customer, at=APRIL)
         for number in range(1, 6):
             sold(basic("10.00"), calls(0), code=f"p{number}")
-        with django_assert_num_queries(8):
+        with django_assert_num_queries(9):
             assert len(advice_of(customer).options) == 6
+
+    def with_coupon(self, customer, *, terms_left, packages=()):
+        """
+        Give the present plan of 99.00 a coupon of a fifth, beside one of 85.00 by the month and one
+        of 960.00 by the year.
+        """
+        subscription = subscribed(customer, basic("99.00"))
+        sold(basic("85.00"), code="cheap")
+        sold(basic("960.00"), code="yearly", interval="year")
+        named = [subscription.package] if packages else []
+        coupon("SPRING20", named, at=SINCE, valid_from=SINCE, bps=2000, terms=terms_left)
+        coupons.enter(subscription_id=subscription.pk, code="SPRING20", at=APRIL, by=None)
+        return advice_of(customer)
+
+    def test_counts_a_coupon_by_every_price_it_goes_on_with(self, customer):
+        one = self.with_coupon(customer, terms_left=None)
+        assert (one.coupon, one.now.coupon, str(one.now.total.amount)) == (
+            "SPRING20",
+            "SPRING20",
+            "237.60",
+        )
+        assert [(str(option.total.amount), option.coupon) for option in one.options] == [
+            ("192.00", "SPRING20"),
+            ("204.00", "SPRING20"),
+        ]
+
+    def test_does_not_count_a_coupon_by_prices_it_is_not_for(self, customer):
+        one = self.with_coupon(customer, terms_left=None, packages=["present"])
+        assert str(one.now.total.amount) == "237.60"
+        assert [(str(option.total.amount), option.coupon) for option in one.options] == [
+            ("240.00", ""),
+            ("255.00", ""),
+        ]
+        assert one.best is None  # though both cost less than the present price without it
+
+    def test_counts_a_coupon_only_where_it_lasts(self, customer):
+        one = self.with_coupon(customer, terms_left=2)
+        assert (one.now.coupon, str(one.now.total.amount)) == ("", "297.00")
+        assert [(str(option.total.amount), option.coupon) for option in one.options] == [
+            ("192.00", "SPRING20"),  # two years
+            ("255.00", ""),
+        ]
 
     def test_has_none_without_a_subscription(self, customer):
         assert advisor.advise(customer, at=APRIL) == []
@@ -269,6 +312,15 @@ class TestPages:
         page = english.get(f"/subscriptions/{subscription.number}/change/")
         assert "would have cost ¥147.00 less" in text(page)
         assert 'href="/advice/"' in page.content.decode()
+
+    def test_say_where_a_coupon_is_counted(self, client, english, customer, subscription):
+        one = coupon("SPRING20", bps=2000, at=timezone.now())
+        coupons.enter(subscription_id=subscription.pk, code=one.code, at=timezone.now(), by=None)
+        page = text(english.get("/advice/"))
+        assert "Your coupon SPRING20 is counted where it holds" in page
+        assert "¥99.00 a month · with coupon SPRING20" in page
+        [told] = Api(customer).get("advice/").json()["results"]
+        assert (told["now"]["coupon"], told["now"]["total"]["amount"]) == ("SPRING20", "237.60")
 
     def test_say_that_there_is_nothing_to_save(self, english, subscription):
         catalogue.retire(
