@@ -4,6 +4,7 @@ and the customer are told.
 """
 
 import email
+import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,6 +25,7 @@ from packages.models import Charge, Notice, Subscription
 log = structlog.get_logger(__name__)
 
 LONGEST_REASON = 500
+WRONG_ADDRESS = re.compile(r"5\.(1\.\d+|2\.1)\b")  # status of a reply: no such one, closed
 # Where the address a report was sent to may stand, which names the mail as its Message-ID does.
 RECEIVERS = ("To", "Delivered-To", "X-Original-To")
 
@@ -151,9 +153,13 @@ def record(*, notice_id: int, addresses: Collection[str], reason: str, at: datet
 
 def is_final(refusal: SMTPRecipientsRefused) -> bool:
     """
-    Tell whether a mail server has refused every address for good.
+    Tell whether a mail server knows of every address that it is wrong.
+
+    What else a server refuses for good, as that it relays nothing, is no fault of the address, and
+    can be tried again when the server has been set right. source: RFC 3463 §3.2, §3.3
     """
-    return all(500 <= code < 600 for code, _said in refusal.recipients.values())
+    said = [(code, text.decode(errors="replace")) for code, text in refusal.recipients.values()]
+    return all(500 <= code < 600 and WRONG_ADDRESS.match(text) for code, text in said)
 
 
 def held_up(subscription: Subscription) -> Notice | None:

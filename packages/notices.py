@@ -104,8 +104,8 @@ def send(*, notice_id: int, at: datetime) -> None:
     Mail a notice, unless it has been mailed, came back or does not apply any more.
 
     raises NobodyToTell: there is no address.
-    raises OSError: the mail server is down or says not now. When it takes the mail for nobody and
-    never will, the notice has come back.
+    raises OSError: the mail server is down, or refuses the mail. When it knows that every address
+    is wrong, the notice has come back.
     """
     notice = Notice.objects.select_related("customer", "subscription").get(pk=notice_id)
     if notice.sent_at or notice.dropped_at or notice.bounced_at:

@@ -1,12 +1,11 @@
 """
-Renewal runs: what each did, one more at once, or only rehearsed; and what customers were told.
+Renewal runs: what each did, one more at once, or only rehearsed.
 """
 
 from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.contrib import admin, messages
-from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
@@ -19,21 +18,18 @@ from unfold.decorators import action, display
 
 from accounts.http import StaffRequest
 from crm_billing.admin import (
-    Command,
     DayRangeFilter,
     Facts,
     Part,
     ReadOnlyAdmin,
-    Text,
     badge,
     link,
-    minor_amount,
     page,
     stamp,
 )
-from packages import notices, tasks
+from packages import tasks
 from packages.admin.parked import RUN
-from packages.models import Notice, RenewalRun, Subscription
+from packages.models import RenewalRun, Subscription
 
 SWEEP = "sweep-renewals"
 SURELY_OVER = timedelta(hours=1)  # a run that has not ended by then died
@@ -193,111 +189,3 @@ class RenewalRunAdmin(ReadOnlyAdmin):
             messages.error(request, _("No worker can be reached. Try again in a minute."))
         else:
             messages.success(request, _("It has begun. Load this page again to see how far it is."))
-
-
-class NoticeStateFilter(admin.SimpleListFilter):
-    title = gettext_lazy("state")
-    parameter_name = "state"
-
-    def lookups(self, request, model_admin):
-        return [
-            ("waiting", _("Waiting")),
-            ("sent", _("Sent")),
-            ("dropped", _("Not needed")),
-            ("bounced", _("Came back")),
-            ("holding", _("Came back, renewal waits")),
-        ]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Notice]) -> QuerySet[Notice]:
-        match self.value():
-            case "waiting":
-                return queryset.filter(sent_at=None, dropped_at=None, bounced_at=None)
-            case "sent":
-                return queryset.filter(sent_at__isnull=False, bounced_at=None)
-            case "dropped":
-                return queryset.filter(dropped_at__isnull=False)
-            case "bounced":
-                return queryset.filter(bounced_at__isnull=False)
-            case "holding":
-                return queryset.holding_up()
-        return queryset
-
-
-def announce_again(request: StaffRequest, notice: Notice, cleaned: dict) -> str:
-    notices.announce_again(notice_id=notice.pk, at=timezone.now())
-    return _("The renewal is announced again, and charged when the customer has had time.")
-
-
-@admin.register(Notice)
-class NoticeAdmin(ReadOnlyAdmin):
-    list_display = ["subject", "owner", "about", "kind", "happens", "state", "made"]
-    list_filter = ["kind", NoticeStateFilter, ("created_at", DayRangeFilter)]
-    list_select_related = ["customer", "subscription__package"]
-    search_fields = ["=customer__number", "customer__name", "=subscription__number"]
-    search_help_text = gettext_lazy("Number of a customer or subscription, or customer's name")
-    ordering = ["-pk"]
-    commands = [
-        Command(
-            name="announce",
-            label=gettext_lazy("The address is right: announce it again"),
-            permission=RUN,
-            run=announce_again,
-            text=gettext_lazy(
-                "When the customer gives another address, this is done by itself. Do it here only "
-                "after the customer has told you that this one works now."
-            ),
-            icon="refresh",
-            fits=lambda request, one: Notice.objects.holding_up().filter(pk=one.pk).exists(),
-        )
-    ]
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Notice]:
-        return super().get_queryset(request).select_related("customer", "subscription__package")
-
-    @display(description=gettext_lazy("customer"))
-    def owner(self, notice: Notice):
-        return link(notice.customer)
-
-    @display(description=gettext_lazy("subscription"))
-    def about(self, notice: Notice):
-        return link(notice.subscription)
-
-    @display(description=gettext_lazy("happens"), ordering="due_at")
-    def happens(self, notice: Notice):
-        return stamp(notice.due_at)
-
-    @display(description=gettext_lazy("state"))
-    def state(self, notice: Notice):
-        if notice.dropped_at:
-            return badge("VOID", _("Not needed"))
-        if notice.bounced_at:
-            return badge("FAILED", _("Came back"))
-        return badge("SENT", _("Sent")) if notice.sent_at else badge("WAITING", _("Waiting"))
-
-    @display(description=gettext_lazy("made"), ordering="created_at")
-    def made(self, notice: Notice):
-        return stamp(notice.created_at)
-
-    def parts(self, request: HttpRequest, notice: Notice) -> list[Part]:
-        return [
-            Facts(
-                title=_("Notice"),
-                rows=[
-                    (_("Kind"), notice.get_kind_display()),
-                    (_("State"), self.state(notice)),
-                    (_("Customer"), link(notice.customer)),
-                    (_("Subscription"), link(notice.subscription)),
-                    (_("About period"), str(notice.period_number)),
-                    (_("Amount"), minor_amount(notice.amount_minor, notice.currency)),
-                    (_("Happens"), stamp(notice.due_at)),
-                    (_("Made"), stamp(notice.created_at, "seconds")),
-                    (_("Sent at"), stamp(notice.sent_at, "seconds")),
-                    (_("Sent to"), ", ".join(notice.sent_to)),
-                    (_("Not needed since"), stamp(notice.dropped_at, "seconds")),
-                    (_("Came back from"), ", ".join(notice.bounced_to)),
-                    (_("Came back at"), stamp(notice.bounced_at, "seconds")),
-                    (_("Why it came back"), notice.bounce_reason),
-                ],
-            ),
-            Text(title=notice.subject, text=notice.text),
-        ]

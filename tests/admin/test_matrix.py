@@ -189,7 +189,10 @@ CELLS = {
     "no": ({403}, {403, 405}),
 }
 # the acts offered above lists: action -> the roles that may run it
-ACTIONS = {("crm_billing_outbox", "unpark_selected"): {"ADMIN"}}
+ACTIONS = {
+    ("crm_billing_outbox", "unpark_selected"): {"ADMIN"},
+    ("packages_notice", "announce_selected"): {"ADMIN"},
+}
 # fmt: on
 
 WRITE = re.compile(r'\s*(?:INSERT INTO|UPDATE|DELETE FROM)\s+"?(\w+)"?', re.IGNORECASE)

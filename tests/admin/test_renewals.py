@@ -100,8 +100,11 @@ class TestParked:
 
 class TestBounced:
     def back(self) -> Notice:
-        one = announced(bought())
-        notice = Notice.objects.get()
+        return self.back_of(bought())
+
+    def back_of(self, one: Subscription) -> Notice:
+        announced(one)
+        notice = Notice.objects.get(subscription=one)
         bounces.record(
             notice_id=notice.pk, addresses=notice.sent_to, reason="550 gone", at=one.paid_until
         )
@@ -125,3 +128,18 @@ class TestBounced:
             client.post(f"{address}/announce/")
         assert list(Notice.objects.order_by("pk").values_list("step", flat=True)) == [0, 1]
         assert f"{address}/announce/" not in client.get(f"{address}/change/").content.decode()
+
+    def test_many_are_announced_again_at_once(self):
+        first = bought()
+        others = [bought(version=first.price_version) for _ in range(2)]
+        back = [self.back_of(one) for one in (first, *others)]
+        sent = {"action": "announce_selected", "_selected_action": [one.pk for one in back[:2]]}
+        signed_in("SUPPORT").post(NOTICES, sent)
+        assert Notice.objects.count() == 3
+        client = signed_in("ADMIN")
+        for _ in range(2):
+            client.post(NOTICES, sent)
+        again = Notice.objects.filter(step=1)
+        assert [one.subscription_id for one in again.order_by("subscription_id")] == sorted(
+            one.subscription_id for one in back[:2]
+        )

@@ -17,7 +17,7 @@ from accounts import api_keys, members, roles
 from accounts.models import ApiKey, Consent, Customer, Invitation, Member, User
 from crm_billing import outbox
 from crm_billing.models import Outbox
-from packages import checkout, notices, renewals, sentinel, subscriptions
+from packages import bounces, checkout, notices, renewals, sentinel, subscriptions
 from packages.models import (
     Charge,
     ChargeScan,
@@ -141,7 +141,7 @@ def make(gateway: Instrument) -> World:
         Lot: Lot.objects.earliest("pk"),
         Member: Member.objects.get(customer=customer, user=member_of(customer)),
         Meter: meter,
-        Notice: announced(subscription),
+        Notice: returned(subscription),
         Outbox: park(),
         Overage: using.allowed(counted),
         Package: package,
@@ -205,12 +205,15 @@ def reminded(now: datetime) -> ExpiryLetter:
     return ExpiryLetter.objects.get(customer=customer)
 
 
-def announced(subscription: Subscription) -> Notice:
+def returned(subscription: Subscription) -> Notice:
     """
-    Write the notice of the next renewal.
+    Write the notice of the next renewal, and let it come back.
     """
-    notices.prepare(at=subscription.paid_until - timedelta(days=6))
-    return Notice.objects.get(subscription=subscription)
+    at = subscription.paid_until - timedelta(days=6)
+    notices.prepare(at=at)
+    notice = Notice.objects.get(subscription=subscription)
+    bounces.record(notice_id=notice.pk, addresses=["gone@example.com"], reason="550 5.1.1", at=at)
+    return notice
 
 
 def key_of(customer: Customer) -> ApiKey:

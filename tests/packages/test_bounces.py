@@ -164,18 +164,29 @@ class TestForgery:
 
 
 class TestSend:
-    def test_what_is_refused_for_good_has_come_back_and_is_not_tried_again(self, mailbox):
+    @pytest.mark.parametrize("status", ["550 5.1.1", "553 5.1.10", "550 5.2.1"])
+    def test_a_wrong_address_has_come_back_and_is_not_tried_again(self, mailbox, status):
         one = bought()
-        mailbox.refuse_addresses("550 5.1.1 No such user")
+        mailbox.refuse_addresses(f"{status} No such user")
         told(one.paid_until - 6 * DAY)
         notice = Notice.objects.get()
         assert (notice.sent_at, notice.bounced_to) == (None, [address(one)])
         assert "No such user" in notice.bounce_reason
         assert not outbox.pending().filter(topic="notice.send").exists()
 
-    def test_what_is_refused_for_now_is_tried_again(self, mailbox):
+    @pytest.mark.parametrize(
+        "reply",
+        [
+            "450 4.2.1 Greylisted",
+            "454 5.1.1 Wrong, and yet not for good",
+            "550 relay not permitted",
+            "550 5.2.2 Mailbox full",
+            "554 5.7.1 Relay access denied",
+        ],
+    )
+    def test_what_is_no_fault_of_the_address_is_tried_again(self, mailbox, reply):
         one = bought()
-        mailbox.refuse_addresses("450 4.2.1 Greylisted")
+        mailbox.refuse_addresses(reply)
         told(one.paid_until - 6 * DAY)
         assert Notice.objects.get().bounced_at is None
         mailbox.accept()
