@@ -160,6 +160,12 @@ def change_agreement(planned: Planned, subscription: Subscription) -> str:
             _("Coupon %(code)s is not for this package and ends with the change.")
             % {"code": planned.coupon_ends}
         )
+    for one in subscription.price_version.terms.of_kind(METERED):
+        if units := planned.packs_end.get(one.code):
+            lines.append(
+                _("What is left of extra packs ends with the change: %(what)s.")
+                % {"what": wording.pack(one, units)}
+            )
     lines.append(
         renewing(planned.each_term, planned.version.interval, planned.course)
         if subscription.auto_renew

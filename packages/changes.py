@@ -2,10 +2,12 @@
 What a change of a subscription costs: what is shown before is what is posted. Reads, never writes.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
+from decimal import Decimal
 
+from django.db.models import Sum
 from django.utils.translation import gettext as _
 from djmoney.money import Money
 
@@ -16,6 +18,7 @@ from packages.discounts import Course
 from packages.models import (
     Charge,
     CouponUse,
+    ExtraPack,
     Overage,
     PriceVersion,
     Subscription,
@@ -23,7 +26,7 @@ from packages.models import (
 )
 from packages.proration import TICK, prorate
 from packages.quotes import Line
-from packages.terms import USED
+from packages.terms import METERED, USED
 
 
 class NothingChanges(DomainError):
@@ -67,7 +70,8 @@ class Planned:
     nothing. new_term: a term begins with it, on `anchor_on`; else the running one goes on.
     each_term: what renewals cost after it, while the coupon's `course` holds where there is one.
     coupon_use: what the new term begins with. coupon_ends: the code of the one that ends with it.
-    owes_use: it waits because use may be owed that the other price does not count.
+    owes_use: it waits because use may be owed that the other price does not count. packs_end: units
+    of extra packs of the running term that are gone with it, by the code of their feature.
     """
 
     version: PriceVersion
@@ -85,6 +89,7 @@ class Planned:
     coupon_use: CouponUse | None = None
     coupon_ends: str = ""
     owes_use: bool = False
+    packs_end: Mapping[str, Decimal] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,7 +148,7 @@ def plan(
         raise NotNow(
             _("It ends with the current term. Switch renewal on first, or keep it as it is.")
         )
-    return _with_coupon(planned, prices)
+    return _with_packs(_with_coupon(planned, prices), subscription)
 
 
 def _compared(
@@ -186,6 +191,22 @@ def _with_coupon(planned: Planned, prices: Compared) -> Planned:
         course=course,
         coupon_use=use if begins else None,
     )
+
+
+def _with_packs(planned: Planned, subscription: Subscription) -> Planned:
+    """
+    Add the extra packs that go with the running term, or that the other price cannot count.
+    """
+    if not planned.at_once:
+        return planned
+    bought = ExtraPack.objects.filter(
+        subscription=subscription, period_number=subscription.period_number
+    )
+    units = dict(bought.order_by("code").values_list("code").annotate(Sum("units")))
+    counted = {one.code for one in planned.version.terms.of_kind(METERED)}
+    stays = set() if planned.new_term else counted
+    ended = {code: count for code, count in units.items() if code not in stays}
+    return replace(planned, packs_end=ended)
 
 
 def _in_this_term(

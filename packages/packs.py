@@ -49,10 +49,9 @@ class Pack:
     @property
     def called(self) -> str:
         """
-        Say what it gives: "API calls +10,000 calls".
+        Say what it gives.
         """
-        one = self.component
-        return f"{one.called} +{wording.number(self.units)} {one.counted_in}".strip()
+        return wording.pack(self.component, self.units)
 
 
 def sold(subscription: Subscription, code: str, *, at: datetime) -> Pack:

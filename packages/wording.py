@@ -47,6 +47,13 @@ def number(value: Decimal | int) -> str:
     return f"{plain.normalize():,f}"
 
 
+def pack(one: Component, units: Decimal) -> str:
+    """
+    Say how much more of a component there is: "API calls +10,000 calls".
+    """
+    return f"{one.called} +{number(units)} {one.counted_in}".strip()
+
+
 def per_term(amount: Money, interval: str) -> str:
     return str(PER_TERM[interval]) % {"amount": money(amount)}
 

@@ -7,8 +7,9 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+from django.utils.translation import override
 
-from packages import catalogue, charges, packs, quotas, subscriptions
+from packages import agreements, catalogue, changes, charges, packs, quotas, subscriptions
 from packages.drafting import BadPrice
 from packages.entitlements import check
 from packages.models import Charge, ExtraPack, Notice
@@ -51,6 +52,41 @@ def bought(subscription, nth=1, *, at=MARCH_10) -> ExtraPack:
         price_version_id=subscription.price_version_id,
         at=at,
     )
+
+
+class TestChange:
+    """
+    Who has bought packs for a term is told before a change takes them away.
+    """
+
+    def told(self, subscription, *components, interval="month") -> str:
+        version = on_sale(
+            shelf.terms(shelf.basic("990.00"), *components, interval=interval), code="to"
+        )
+        subscription = now(subscription)
+        planned = changes.plan(subscription, version=version, seats=1, at=MARCH_20)
+        with override("en"):
+            return agreements.change_agreement(planned, subscription)
+
+    def test_to_a_new_term_says_that_they_end(self):
+        subscription = packed()
+        for nth in (1, 2):
+            bought(subscription, nth)
+        said = self.told(subscription, calls(), interval="year")
+        assert "What is left of extra packs ends with the change: API calls +1,000" in said
+
+    def test_to_what_does_not_count_them_says_that_they_end(self):
+        subscription = packed()
+        bought(subscription)
+        assert "extra packs" in self.told(subscription)
+
+    def test_that_leaves_them_says_nothing(self):
+        subscription = packed()
+        bought(subscription)
+        assert "extra packs" not in self.told(subscription, calls())
+
+    def test_without_any_says_nothing(self):
+        assert "extra packs" not in self.told(packed(), calls(), interval="year")
 
 
 class TestBuy:
