@@ -57,6 +57,7 @@ ACTS: dict[str, frozenset[str]] = {
             "wallet.resolve_case",
             "wallet.lift_freeze",
             "wallet.add_walletpolicy",
+            "packages.add_dunningpolicy",
             "packages.cancel_subscription",
             "packages.publish_package",
             "packages.run_renewals",

@@ -42,7 +42,7 @@ GRANT UPDATE (held_minor) ON wallet_ledgeraccount TO crm_app;
 
 -- What is only ever added to: seals, pinned parts of holds, policies, told usage, charges, consents,
 -- the tables of the audit trail; a period of a subscription is at most cut short. Hours of usage are written by the trigger of the owner's alone.
-REVOKE UPDATE, DELETE ON wallet_sealblock, wallet_holdlot, wallet_walletpolicy FROM crm_app;
+REVOKE UPDATE, DELETE ON wallet_sealblock, wallet_holdlot, wallet_walletpolicy, packages_dunningpolicy FROM crm_app;
 REVOKE UPDATE, DELETE ON packages_usageevent FROM crm_app;
 REVOKE UPDATE, DELETE ON packages_charge, packages_subscriptionperiod, accounts_consent FROM crm_app;
 GRANT UPDATE (ends_at, cut_at) ON packages_subscriptionperiod TO crm_app;

@@ -12,12 +12,14 @@ from django.db.models import F
 
 from accounts.models import Customer
 from crm_billing.money import to_minor
-from packages import dunning, periods
+from packages import periods
+from packages.dunning import Way
 from packages.models import Notice
 from packages.models.moves import PRICE_NOTICE
 from packages.models.subscriptions import MOST_FAILURES
 from packages.notices import NOTICE_AGE
 from packages.prices import EachTerm, Prices
+from packages.ways import Ways
 from wallet import queries
 
 AGAIN = timedelta(hours=1)  # before a failure, a missing notice or a frozen customer is seen again
@@ -27,7 +29,7 @@ class Row(NamedTuple):
     """
     A due subscription, as the sweep reads it, with the price, the seats and the coupon of its next
     term. withdrawn_from: a term that begins then or later is not sold at this price any more;
-    has_agreed: to the one announced instead.
+    has_agreed: to the one announced instead. ways: shared by what was read together.
     """
 
     id: int
@@ -54,6 +56,7 @@ class Row(NamedTuple):
     pause_begun_at: datetime | None
     withdrawn_from: datetime | None
     has_agreed: bool
+    ways: Ways
 
     @property
     def next_number(self) -> int:
@@ -70,10 +73,16 @@ class Row(NamedTuple):
         """
         if self.pause_until is not None and self.pause_begun_at is not None:
             return self.pause_until
-        if self.past_due_at is not None and dunning.is_off(self.past_due_at, at=at):
+        if self.past_due_at is not None and self.way(at).is_off(at=at):
             today = periods.instant(periods.day_in(at, self.zone), self.zone)
             return max(today, self.paid_until)
         return self.paid_until
+
+    def way(self, at: datetime) -> Way:
+        """
+        Return the way of what is unpaid, or would be if it could not be paid now.
+        """
+        return self.ways.of(self.past_due_at or at)
 
     def anchor(self, at: datetime) -> tuple[date, int]:
         """
@@ -193,7 +202,8 @@ def read(ids: Collection[int]) -> list[Row]:
             """,
             [PRICE_NOTICE, list(ids)],
         )
-        return [Row(*row) for row in cursor.fetchall()]
+        ways = Ways()
+        return [Row(*row, ways) for row in cursor.fetchall()]
 
 
 def decide(rows: list[Row], prices: Prices, at: datetime) -> Decided:

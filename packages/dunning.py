@@ -1,14 +1,14 @@
 """
 What happens while a renewal cannot be paid: tries, messages and states, counted from the first
-failure. Pure. source: D§8.2
+failure, by the rules it began under. Pure. source: D§8.2, docs/adr/0019-dunning-policies.md
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 PAST_DUE, RESTRICTED, SUSPENDED, ENDED = "PAST_DUE", "RESTRICTED", "SUSPENDED", "ENDED"
-
-DATA_KEPT = timedelta(days=90)  # after the end
+STATES = (PAST_DUE, RESTRICTED, SUSPENDED, ENDED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,23 +22,37 @@ class Step:
     tells: bool = False
 
 
-def _step(days: float, state: str, *, tells: bool = False) -> Step:
-    return Step(timedelta(days=days), state, tells)
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """
+    The steps in their order, and how long data are kept after the last. Every step tries to charge
+    again, the last but ends. Any credit tries at once besides.
+    """
+
+    steps: Sequence[Step]
+    data_kept: timedelta
 
 
-# Every step tries to charge again, the last but ends. Any credit tries at once besides.
-STEPS = (
-    _step(0, PAST_DUE, tells=True),
-    _step(0.25, PAST_DUE),
-    _step(1, PAST_DUE, tells=True),
-    _step(3, PAST_DUE, tells=True),
-    _step(5, PAST_DUE),
-    _step(7, RESTRICTED, tells=True),
-    _step(10, RESTRICTED),
-    _step(13, RESTRICTED, tells=True),
-    _step(14, SUSPENDED, tells=True),
-    _step(30, ENDED, tells=True),
-)
+@dataclass(frozen=True, slots=True)
+class Way:
+    """
+    What one subscription goes through. since: when the first try failed.
+    """
+
+    since: datetime
+    rules: Rules
+
+    def reaches(self, state: str) -> datetime:
+        """
+        Return when what is unpaid comes into a state.
+        """
+        return next(self.since + step.after for step in self.rules.steps if step.state == state)
+
+    def is_off(self, *, at: datetime) -> bool:
+        """
+        Tell whether service has stopped, so that days in between are not to be paid.
+        """
+        return at >= self.reaches(SUSPENDED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,35 +68,19 @@ class Moment:
     changes_state: bool
 
 
-def way(past_due_at: datetime, *, at: datetime) -> list[Moment]:
+def moments(way: Way, *, at: datetime) -> list[Moment]:
     """
     Return all steps of what is unpaid, the past ones and those to come.
     """
-    moments: list[Moment] = []
+    found: list[Moment] = []
     state, has_next = "", False
-    for step in STEPS:
-        is_past = past_due_at + step.after <= at
+    for step in way.rules.steps:
+        is_past = way.since + step.after <= at
         is_next = not is_past and not has_next
         has_next = has_next or is_next
-        moments.append(
-            Moment(past_due_at + step.after, step, is_past, is_next, step.state != state)
-        )
+        found.append(Moment(way.since + step.after, step, is_past, is_next, step.state != state))
         state = step.state
-    return moments
-
-
-def is_off(past_due_at: datetime, *, at: datetime) -> bool:
-    """
-    Tell whether service has stopped, so that days in between are not to be paid.
-    """
-    return at >= reached(SUSPENDED, past_due_at)
-
-
-def reached(state: str, past_due_at: datetime) -> datetime:
-    """
-    Return when what is unpaid comes into a state.
-    """
-    return next(past_due_at + step.after for step in STEPS if step.state == state)
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,17 +95,16 @@ class Standing:
     next_at: datetime | None
 
 
-def standing(past_due_at: datetime, *, at: datetime) -> Standing:
+def standing(way: Way, *, at: datetime) -> Standing:
     """
     Return where an unpaid subscription stands at a moment.
-
-    past_due_at: when the first try failed.
     """
-    reached = [step for step in STEPS if past_due_at + step.after <= at]
-    coming = STEPS[len(reached) :]
+    steps = way.rules.steps
+    reached = [step for step in steps if way.since + step.after <= at]
+    coming = steps[len(reached) :]
     told = [step.after.days for step in reached if step.tells]
     return Standing(
         state=reached[-1].state if reached else PAST_DUE,
         tells=told[-1] if told else None,
-        next_at=past_due_at + coming[0].after if coming else None,
+        next_at=way.since + coming[0].after if coming else None,
     )

@@ -21,7 +21,7 @@ from crm_billing.errors import DomainError
 from crm_billing.letters import message
 from crm_billing.money import from_minor, to_minor
 from crm_billing.transactions import money_transaction
-from packages import bounces, dunning
+from packages import bounces
 from packages.models import (
     CouponUse,
     Notice,
@@ -361,8 +361,8 @@ def _applies(notice: Notice) -> bool:
         bills = UsageBill.objects.unpaid().filter(subscription=one)
         return bills.filter(period_number=notice.period_number).exists()
     if notice.kind == Notice.Kind.DUNNING:
-        ended = not one.is_live and notice.step == dunning.STEPS[-1].after.days
-        return ended or (one.is_past_due and one.period_number == notice.period_number - 1)
+        ended_by_it = one.ended_at == notice.due_at
+        return ended_by_it or (one.is_past_due and one.period_number == notice.period_number - 1)
     pause = one.pauses.open().first()
     if pause is not None and (pause.begun_at is None or notice.due_at < pause.until):
         return False

@@ -13,6 +13,7 @@ from crm_billing.money import to_minor
 from packages import dunning, notices, periods, redemptions, wording
 from packages.charging import reference
 from packages.due import Decided, Row
+from packages.dunning import Standing, Way
 from packages.models import Notice, Pause, Subscription
 from packages.prices import EachTerm
 from packages.telling import Told
@@ -222,13 +223,13 @@ def _dun(lacking: list[tuple[Row, EachTerm]], at: datetime) -> None:
     """
     if not lacking:
         return
-    since = {row.id: row.past_due_at or at for row, _price in lacking}
-    standings = {id: dunning.standing(moment, at=at) for id, moment in since.items()}
+    ways = {row.id: row.way(at) for row, _price in lacking}
+    standings = {id: dunning.standing(way, at=at) for id, way in ways.items()}
     over = [id for id, one in standings.items() if one.next_at is None]
     on = {id: one for id, one in standings.items() if one.next_at is not None}
-    _step_down(since, on)
+    _step_down(ways, on)
     _end([row for row, _price in lacking if row.id in over], at)
-    known = Subscription.objects.select_related("customer", "package").in_bulk(since)
+    known = Subscription.objects.select_related("customer", "package").in_bulk(ways)
     notices.write(
         [
             Told(
@@ -238,6 +239,7 @@ def _dun(lacking: list[tuple[Row, EachTerm]], at: datetime) -> None:
                 step=standings[row.id].tells or 0,
                 amount=price.amount,
                 due_at=at,
+                way=ways[row.id],
             )
             for row, price in lacking
         ],
@@ -245,7 +247,7 @@ def _dun(lacking: list[tuple[Row, EachTerm]], at: datetime) -> None:
     )
 
 
-def _step_down(since: dict[int, datetime], standings: dict[int, dunning.Standing]) -> None:
+def _step_down(ways: dict[int, Way], standings: dict[int, Standing]) -> None:
     """
     Write states that only go down, whichever steps were missed in between.
     """
@@ -272,7 +274,7 @@ def _step_down(since: dict[int, datetime], standings: dict[int, dunning.Standing
                     [
                         state,
                         ids,
-                        [since[id] for id in ids],
+                        [ways[id].since for id in ids],
                         [standings[id].next_at for id in ids],
                         before,
                     ],

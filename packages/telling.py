@@ -13,6 +13,7 @@ from djmoney.money import Money
 
 from crm_billing.templatetags.ui import money
 from packages import dunning, wording
+from packages.dunning import Way
 from packages.models import Notice, PriceMove, Subscription
 from packages.terms import Component, spoken
 
@@ -33,7 +34,7 @@ class Told:
     """
     What one notice is to say. code: the feature a QUOTA is about; used: what it says of it.
     instead_of, move: of PRICE, what a term costs until then, and what was announced. asks: of
-    EXPIRY, that it ends for want of an agreement to another price.
+    EXPIRY, that it ends for want of an agreement to another price. way: of DUNNING.
     """
 
     subscription: Subscription
@@ -48,6 +49,7 @@ class Told:
     instead_of: Money | None = None
     move: PriceMove | None = None
     asks: bool = False
+    way: Way | None = None
 
 
 def said(told: Told) -> tuple[str, str]:
@@ -65,7 +67,6 @@ def said(told: Told) -> tuple[str, str]:
         "top_up": top_up,
         "lacking": money(told.lacking) if told.lacking else "",
         "price_page": settings.SITE_URL + reverse("packages:new-price", args=[one.number]),
-        "kept": wording.shown_day(told.due_at + dunning.DATA_KEPT, one.zone),
     }
     match told.kind:
         case Notice.Kind.RENEWAL:
@@ -112,8 +113,10 @@ def said(told: Told) -> tuple[str, str]:
             return _said_of_price(told.move, told.instead_of, facts)
         case Notice.Kind.QUOTA if told.used is not None:
             return _said_of_quota(told, told.used, facts)
-        case _dunning:
-            return _said_of_dunning(told, facts)
+        case Notice.Kind.DUNNING if told.way is not None:
+            return _said_of_dunning(told, told.way, facts)
+        case _:
+            raise ValueError(f"Nothing is told of {told.kind} without what it is about")
     return subject, "\n\n".join(parts)
 
 
@@ -168,23 +171,32 @@ def _said_of_quota(told: Told, use: Used, facts: dict[str, str]) -> tuple[str, s
     )
 
 
-def _said_of_dunning(told: Told, facts: dict[str, str]) -> tuple[str, str]:
-    last = dunning.STEPS[-1].after.days
-    unpaid = _("We could not take %(amount)s for %(package)s: your balance is not enough.") % facts
-    if told.step == last:
-        return _("%(package)s has ended") % facts, "\n\n".join(
+def _said_of_dunning(told: Told, way: Way, facts: dict[str, str]) -> tuple[str, str]:
+    zone = told.subscription.zone
+    told_of = {
+        **facts,
+        "since": wording.shown_day(way.since, zone),
+        "restricted": wording.shown_day(way.reaches(dunning.RESTRICTED), zone),
+        "kept": wording.shown_day(told.due_at + way.rules.data_kept, zone),
+    }
+    state = dunning.standing(way, at=told.due_at).state
+    if state == dunning.ENDED:
+        return _("%(package)s has ended") % told_of, "\n\n".join(
             [
-                _("%(package)s could not be renewed for %(days)s days and has ended.")
-                % {**facts, "days": last},
-                _("Your data are kept until %(kept)s. To go on, buy it again: %(page)s") % facts,
+                _("%(package)s has not been paid since %(since)s and has ended.") % told_of,
+                _("Your data are kept until %(kept)s. To go on, buy it again: %(page)s") % told_of,
             ]
         )
-    states = {step.after.days: step.state for step in dunning.STEPS}
     now = {
-        dunning.PAST_DUE: _("It works as before for %(days)s days.") % {"days": 7},
+        dunning.PAST_DUE: _("It works as before until %(restricted)s.") % told_of,
         dunning.RESTRICTED: _("From now on you can read, but change nothing."),
         dunning.SUSPENDED: _("It is suspended from now on."),
-    }[states[told.step]]
-    return _("%(package)s could not be renewed") % facts, "\n\n".join(
-        [unpaid, now, _("Top up, and it is renewed at once: %(top_up)s") % facts]
+    }[state]
+    return _("%(package)s could not be renewed") % told_of, "\n\n".join(
+        [
+            _("We could not take %(amount)s for %(package)s: your balance is not enough.")
+            % told_of,
+            now,
+            _("Top up, and it is renewed at once: %(top_up)s") % told_of,
+        ]
     )

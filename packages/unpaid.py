@@ -10,9 +10,10 @@ from djmoney.money import Money
 
 from crm_billing.templatetags.ui import money
 from packages import dunning, shortfall, wording
-from packages.dunning import Moment
+from packages.dunning import Moment, Way
 from packages.models import Notice, Subscription
 from packages.prices import Prices
+from packages.ways import Ways
 from wallet.topups import WrongCurrency
 
 
@@ -52,9 +53,9 @@ def tell(subscription: Subscription, *, at: datetime) -> Unpaid | None:
     """
     Return how an unpaid subscription stands; None for all others.
     """
-    since = subscription.past_due_at
-    if since is None:
+    if subscription.past_due_at is None:
         return None
+    way = Ways().of(subscription.past_due_at)
     amount = Prices().next_terms([subscription])[subscription.pk].amount
     try:
         top_up = shortfall.top_up_amount(subscription.customer, amount, at=at)
@@ -69,23 +70,25 @@ def tell(subscription: Subscription, *, at: datetime) -> Unpaid | None:
         )
     }
     return Unpaid(
-        since=wording.shown_day(since, subscription.zone),
+        since=wording.shown_day(way.since, subscription.zone),
         amount=amount,
         missing=shortfall.missing(subscription.customer, amount),
         top_up=top_up,
         steps=[
-            _step(one, subscription, amount, sent.get(one.step.after.days))
-            for one in dunning.way(since, at=at)
+            _step(one, way, subscription, amount, sent.get(one.step.after.days))
+            for one in dunning.moments(way, at=at)
         ],
-        helps=_helps(subscription, since, at),
+        helps=_helps(subscription, way, at),
     )
 
 
-def _step(moment: Moment, subscription: Subscription, amount: Money, notice: Notice | None) -> Step:
+def _step(
+    moment: Moment, way: Way, subscription: Subscription, amount: Money, notice: Notice | None
+) -> Step:
     return Step(
         day=wording.shown_day(moment.at, subscription.zone),
         at=moment.at,
-        text=_text(moment, subscription, amount),
+        text=_text(moment, way, subscription, amount),
         state=moment.step.state if moment.changes_state else "",
         state_label=str(Subscription.State(moment.step.state).label),
         told=_told(moment, notice),
@@ -94,7 +97,7 @@ def _step(moment: Moment, subscription: Subscription, amount: Money, notice: Not
     )
 
 
-def _text(moment: Moment, subscription: Subscription, amount: Money) -> str:
+def _text(moment: Moment, way: Way, subscription: Subscription, amount: Money) -> str:
     facts = {"amount": money(amount)}
     if not moment.step.after:
         return _("The wallet did not hold the %(amount)s. It works as before.") % facts
@@ -109,7 +112,7 @@ def _text(moment: Moment, subscription: Subscription, amount: Money) -> str:
             return _("From now on you can read, but change nothing.")
         case dunning.SUSPENDED:
             return _("It is suspended from now on.")
-    kept = wording.shown_day(moment.at + dunning.DATA_KEPT, subscription.zone)
+    kept = wording.shown_day(moment.at + way.rules.data_kept, subscription.zone)
     return _("It ends. Your data are kept until %(day)s.") % {"day": kept}
 
 
@@ -123,9 +126,8 @@ def _told(moment: Moment, notice: Notice | None) -> str:
     return _("E-mail sent") if notice.sent_at else _("E-mail on its way")
 
 
-def _helps(subscription: Subscription, since: datetime, at: datetime) -> list[str]:
-    suspended = dunning.reached(dunning.SUSPENDED, since)
-    ended = dunning.reached(dunning.ENDED, since)
+def _helps(subscription: Subscription, way: Way, at: datetime) -> list[str]:
+    suspended, ended = way.reaches(dunning.SUSPENDED), way.reaches(dunning.ENDED)
     zone = subscription.zone
     facts = {
         "start": wording.shown_day(subscription.paid_until, zone),
@@ -133,7 +135,7 @@ def _helps(subscription: Subscription, since: datetime, at: datetime) -> list[st
         "ended": wording.shown_day(ended, zone),
     }
     helps = []
-    if at < suspended:
+    if not way.is_off(at=at):
         helps.append(
             _(
                 "Until %(suspended)s: as soon as the money is here, it is renewed from %(start)s "

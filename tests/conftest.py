@@ -17,6 +17,7 @@ KEPT = {
     "auth_permission",
     "django_content_type",
     "django_migrations",
+    "packages_dunningpolicy",
     "wallet_walletpolicy",
 }
 
@@ -38,6 +39,7 @@ def empty_tables() -> None:
         cursor.execute(
             f"SET session_replication_role = replica;{emptied}"
             "DELETE FROM wallet_walletpolicy WHERE valid_from > '2000-01-02';"
+            "DELETE FROM packages_dunningpolicy WHERE valid_from > '2000-01-02';"
             "SET session_replication_role = DEFAULT"
         )
 

@@ -55,6 +55,7 @@ MEANINGS: dict[str, Promise] = {
     "crm_billing.unpark_outbox": gettext_lazy("Send parked errands again"),
     "django_celery_beat.view_periodictask": gettext_lazy("See the clockwork"),
     "wallet.approve_adjustment": gettext_lazy("Approve or reject adjustments"),
+    "packages.add_dunningpolicy": gettext_lazy("Publish new rules of dunning"),
     "packages.cancel_subscription": gettext_lazy("Cancel subscriptions for customers"),
     "packages.publish_package": gettext_lazy("Publish, reprice and retire packages"),
     "packages.run_renewals": gettext_lazy("Run and rehearse renewals"),

@@ -4,6 +4,7 @@ from packages.models.changes import SubscriptionChange
 from packages.models.charges import Charge
 from packages.models.coupons import Coupon, CouponUse
 from packages.models.disputes import Dispute
+from packages.models.dunning import DunningPolicy
 from packages.models.limits import Overage, SpendingCap
 from packages.models.moves import PriceAnnouncement, PriceMove
 from packages.models.notices import Notice, RenewalRun
@@ -22,6 +23,7 @@ __all__ = [
     "Coupon",
     "CouponUse",
     "Dispute",
+    "DunningPolicy",
     "ExtraPack",
     "Meter",
     "Notice",
