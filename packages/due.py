@@ -203,7 +203,7 @@ def read(ids: Collection[int]) -> list[Row]:
             [PRICE_NOTICE, list(ids)],
         )
         ways = Ways()
-        return [Row(*row, ways) for row in cursor.fetchall()]
+        return [Row(*row, ways=ways) for row in cursor.fetchall()]
 
 
 def decide(rows: list[Row], prices: Prices, at: datetime) -> Decided:

@@ -58,6 +58,7 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
                 _entry(_("Scans of charges"), "policy", "packages_chargescan"),
                 _entry(_("Notices"), "notifications", "packages_notice"),
                 _entry(_("Renewal runs"), "event_repeat", "packages_renewalrun"),
+                _entry(_("Dunning policies"), "stairs", "packages_dunningpolicy"),
                 _entry(_("Quotes"), "history_edu", "packages_pricequote"),
                 _entry(_("Meters"), "speed", "packages_meter"),
                 _entry(_("Usage events"), "monitoring", "packages_usageevent"),

@@ -9,6 +9,7 @@ from crm_billing.admin.base import Button, ReadOnlyAdmin, Tab, page
 from crm_billing.admin.commands import Command, ReasonForm, attempt, offered
 from crm_billing.admin.days import DayRangeFilter
 from crm_billing.admin.dress import DressedForm
+from crm_billing.admin.looks import LookForm, look_and_publish
 from crm_billing.admin.parts import (
     NOTHING,
     Comparison,
@@ -35,6 +36,7 @@ __all__ = [
     "DressedForm",
     "Event",
     "Facts",
+    "LookForm",
     "Part",
     "ReadOnlyAdmin",
     "ReasonForm",
@@ -48,6 +50,7 @@ __all__ = [
     "badge",
     "errands",
     "link",
+    "look_and_publish",
     "minor_amount",
     "neighbours",
     "offered",

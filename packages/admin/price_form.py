@@ -2,7 +2,6 @@
 The form of a new price: the same components as an existing one, with other numbers.
 """
 
-import hashlib
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
@@ -14,7 +13,7 @@ from djmoney.money import Money
 
 from accounts.models import Customer
 from crm_billing import money
-from crm_billing.admin import DressedForm
+from crm_billing.admin import LookForm
 from crm_billing.admin.dress import dressed
 from packages.models import PriceVersion
 from packages.terms import COUNTED, FIXED, METERED, Component, Offer, Terms, Tier
@@ -28,9 +27,9 @@ BOUNDS = {
 }
 
 
-class PriceForm(DressedForm, forms.Form):
+class PriceForm(LookForm):
     """
-    Begins with the numbers of `like`. `seen` is the digest of what a look has shown before.
+    Begins with the numbers of `like`.
 
     called: component code -> the field its refusals belong to.
     """
@@ -49,7 +48,6 @@ class PriceForm(DressedForm, forms.Form):
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
     )
     trial_days = forms.IntegerField(label=gettext_lazy("Days of trial"), min_value=0)
-    seen = forms.CharField(required=False, max_length=64, widget=forms.HiddenInput)
 
     def __init__(self, data: Any, *, like: PriceVersion) -> None:
         self.old: Terms = like.terms
@@ -106,19 +104,9 @@ class PriceForm(DressedForm, forms.Form):
         )
 
     @property
-    def digest(self) -> str:
+    def asked(self) -> tuple:
         customer = self.cleaned_data["customer"]
-        asked = (customer and customer.pk, self.cleaned_data["valid_from"], self.terms)
-        return hashlib.sha256(repr(asked).encode()).hexdigest()
-
-    @property
-    def was_seen(self) -> bool:
-        return self.cleaned_data["seen"] == self.digest
-
-    def mark_seen(self) -> None:
-        data: Any = self.data.copy()  # type: ignore[attr-defined]  # a QueryDict
-        data["seen"] = self.digest
-        self.data = data
+        return customer and customer.pk, self.cleaned_data["valid_from"], self.terms
 
     def _read(self, one: Component, prefix: str) -> Component:
         """

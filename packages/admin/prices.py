@@ -5,11 +5,10 @@ Prices: every version to read, a new one to begin after a look at what changes a
 from typing import Any
 
 from django import forms
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect
 from django.urls import URLPattern, path
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -29,9 +28,8 @@ from crm_billing.admin import (
     ReadOnlyAdmin,
     address,
     amount,
-    attempt,
     link,
-    page,
+    look_and_publish,
     stamp,
 )
 from packages import catalogue, wording
@@ -203,42 +201,35 @@ class PriceVersionAdmin(ReadOnlyAdmin):
         like = self.get_object(request, str(object_id))
         if like is None:
             return self._get_obj_does_not_exist_redirect(request, self.opts, str(object_id))
-        posted = request.method == "POST"
-        form = PriceForm(request.POST if posted else None, like=like)
+        form = PriceForm(request.POST if request.method == "POST" else None, like=like)
+        now = timezone.now()
 
-        def run(request: StaffRequest, row: PriceVersion, cleaned: dict) -> Any:
-            now = timezone.now()
-            act: Any = catalogue.reprice if form.was_seen else catalogue.preview_reprice
-            return act(
-                package_id=row.package_id,
-                terms=form.terms,
-                valid_from=cleaned["valid_from"] or now,
-                customer=cleaned["customer"],
-                at=now,
-                by=request.user,
-            )
+        def asked(cleaned: dict[str, Any]) -> dict[str, Any]:
+            return {
+                "package_id": like.package_id,
+                "terms": form.terms,
+                "valid_from": cleaned["valid_from"] or now,
+                "customer": cleaned["customer"],
+                "at": now,
+                "by": request.user,
+            }
 
-        done = attempt(request, form, like, run) if posted else None
-        if isinstance(done, PriceVersion):
-            messages.success(request, _("The new price is decided."))
-            return redirect(address(done))
-        text = _(
-            "A price never changes: a new version begins, and whoever has bought keeps theirs."
+        return look_and_publish(
+            self,
+            request,
+            form,
+            check=lambda cleaned: catalogue.preview_reprice(**asked(cleaned)),
+            publish=lambda cleaned: catalogue.reprice(**asked(cleaned)),
+            changes=lambda preview: changes(preview, form.cleaned_data["customer"]),
+            published=_("The new price is decided."),
+            context={
+                "title": _("New price for %(package)s") % {"package": like.package.called},
+                "original": like,
+                "object_id": like.pk,
+                "text": _(
+                    "A price never changes: a new version begins, and whoever has bought keeps "
+                    "theirs."
+                ),
+                "back": address(like),
+            },
         )
-        if done is not None:
-            form.mark_seen()
-            text = _("Below stands what changes. Publish it, or change the price and look again.")
-        context = {
-            "title": _("New price for %(package)s") % {"package": like.package.called},
-            "original": like,
-            "object_id": like.pk,
-            "text": text,
-            "form": form,
-            "parts": changes(done, form.cleaned_data["customer"]) if done is not None else [],
-            "stacked": True,
-            "submit": _("Publish") if done is not None else _("Look at what changes"),
-            "back": address(like),
-            "media": self.media + form.media,
-            "status": 422 if posted and done is None else 200,
-        }
-        return page(self, request, "admin/command.html", context)

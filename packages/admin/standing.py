@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 
 from crm_billing.admin import Facts, Part, Table, amount, badge, link, stamp
 from packages import unpaid
-from packages.models import Pause, Subscription, SubscriptionChange, WaitingChange
+from packages.models import DunningPolicy, Pause, Subscription, SubscriptionChange, WaitingChange
 
 LATEST = 20
 
@@ -22,8 +22,9 @@ def standing(subscription: Subscription, *, at: datetime) -> list[Part]:
 
 def _unpaid(subscription: Subscription, at: datetime) -> list[Part]:
     told = unpaid.tell(subscription, at=at)
-    if told is None:
+    if told is None or subscription.past_due_at is None:
         return []
+    policy = DunningPolicy.objects.current(subscription.past_due_at)
     return [
         Facts(
             title=_("Not paid"),
@@ -32,6 +33,7 @@ def _unpaid(subscription: Subscription, at: datetime) -> list[Part]:
                 (_("The renewal costs"), amount(told.amount)),
                 (_("Missing in the wallet now"), amount(told.missing)),
                 (_("When the money comes"), " ".join(told.helps)),
+                (_("Goes by"), link(policy)),
             ],
         ),
         Table(

@@ -1,4 +1,4 @@
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.db import models
 from django.db.models import F, Q
@@ -10,6 +10,14 @@ from packages.dunning import Rules, Step
 
 LEAD = timedelta(hours=1)  # no sweep at work when rules are published still runs when they begin
 LONGEST_KEPT_DAYS = 3_650
+
+
+class DunningPolicyQuerySet(models.QuerySet["DunningPolicy"]):
+    def current(self, at: datetime) -> "DunningPolicy":
+        """
+        Return the version by which what first fails at a moment is dunned.
+        """
+        return self.filter(valid_from__lte=at).latest("valid_from")
 
 
 class DunningPolicy(models.Model):
@@ -29,6 +37,8 @@ class DunningPolicy(models.Model):
     created_by = models.ForeignKey(
         User, models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("made by")
     )
+
+    objects = DunningPolicyQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("dunning policy")

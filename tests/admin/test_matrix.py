@@ -152,6 +152,10 @@ TABLE = {
     "packages_pricequote_changelist":          "list  list  list  list  no",
     "packages_pricequote_change":              "page  page  page  page  no",
 
+    "packages_dunningpolicy_changelist":       "list  list  list  list  no",
+    "packages_dunningpolicy_change":           "page  page  page  page  no",
+    "packages_dunningpolicy_publish":          "no    no    no    ask   no",
+
     "packages_usagebill_changelist":           "list  list  list  list  no",
     "packages_usagebill_change":               "page  page  page  page  no",
     "packages_overage_changelist":             "list  list  list  list  no",

@@ -2,15 +2,13 @@
 The rules of wallets: every version to read, and a new one to publish after a look at what changes.
 """
 
-import hashlib
 import re
 from typing import Any
 
 from django import forms
 from django.conf import settings
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html_join
@@ -26,15 +24,13 @@ from crm_billing.admin import (
     NOTHING,
     Button,
     Comparison,
-    DressedForm,
     Facts,
+    LookForm,
     Part,
     ReadOnlyAdmin,
-    address,
-    attempt,
     link,
+    look_and_publish,
     minor_amount,
-    page,
     stamp,
 )
 from wallet import policies
@@ -52,9 +48,9 @@ def amount_field(label: Any, help_text: Any = "") -> forms.CharField:
     return forms.CharField(label=label, max_length=40, help_text=help_text, widget=AmountInput())
 
 
-class PolicyForm(DressedForm, forms.Form):
+class PolicyForm(LookForm):
     """
-    The terms of a new version. `seen` is the digest of what a look has shown before.
+    The terms of a new version.
     """
 
     currency = forms.ChoiceField(
@@ -86,7 +82,6 @@ class PolicyForm(DressedForm, forms.Form):
         label=gettext_lazy("Days a restored expired lot lives"),
         help_text=gettext_lazy("When an entry is undone after its credit has expired."),
     )
-    seen = forms.CharField(required=False, max_length=64, widget=forms.HiddenInput)
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
@@ -114,18 +109,8 @@ class PolicyForm(DressedForm, forms.Form):
         return policies.Terms(**named)
 
     @property
-    def digest(self) -> str:
-        asked = (self.cleaned_data["currency"], self.cleaned_data["valid_from"], self.terms)
-        return hashlib.sha256(repr(asked).encode()).hexdigest()
-
-    @property
-    def was_seen(self) -> bool:
-        return self.cleaned_data["seen"] == self.digest
-
-    def mark_seen(self) -> None:
-        data: Any = self.data.copy()  # type: ignore[attr-defined]  # a QueryDict
-        data["seen"] = self.digest
-        self.data = data
+    def asked(self) -> tuple:
+        return self.cleaned_data["currency"], self.cleaned_data["valid_from"], self.terms
 
 
 def terms_of(policy: WalletPolicy) -> dict[str, Any]:
@@ -252,43 +237,37 @@ class WalletPolicyAdmin(ReadOnlyAdmin):
         """
         Take the terms, show what they change, and publish what was shown.
         """
-        posted = request.method == "POST"
-        form = PolicyForm(request.POST if posted else None, initial=_wish(request))
-
-        def run(request: StaffRequest, row: None, cleaned: dict) -> WalletPolicy:
-            now = timezone.now()
-            act = policies.publish if form.was_seen else policies.check
-            begins = cleaned["valid_from"] or now
-            return act(
-                currency=cleaned["currency"],
-                valid_from=begins,
-                terms=form.terms,
-                at=now,
-                by=request.user,
-            )
-
-        policy = attempt(request, form, None, run) if posted else None
-        if policy is not None and policy.pk:
-            messages.success(request, _("The new rules are published."))
-            return redirect(address(policy))
-        text = _(
-            "Rules never change: a new version begins, and what was made before keeps its own."
+        form = PolicyForm(
+            request.POST if request.method == "POST" else None, initial=_wish(request)
         )
-        if policy is not None:
-            form.mark_seen()
-            text = _("Below stands what changes. Publish it, or change the terms and look again.")
-        context = {
-            "title": _("Publish new rules"),
-            "text": text,
-            "form": form,
-            "parts": [changes(policy)] if policy is not None else [],
-            "stacked": True,
-            "submit": _("Publish") if policy is not None else _("Look at what changes"),
-            "back": reverse("admin:wallet_walletpolicy_changelist"),
-            "media": self.media + form.media,
-            "status": 422 if posted and policy is None else 200,
-        }
-        return page(self, request, "admin/command.html", context)
+        now = timezone.now()
+
+        def asked(cleaned: dict[str, Any]) -> dict[str, Any]:
+            return {
+                "currency": cleaned["currency"],
+                "valid_from": cleaned["valid_from"] or now,
+                "terms": form.terms,
+                "at": now,
+                "by": request.user,
+            }
+
+        return look_and_publish(
+            self,
+            request,
+            form,
+            check=lambda cleaned: policies.check(**asked(cleaned)),
+            publish=lambda cleaned: policies.publish(**asked(cleaned)),
+            changes=lambda policy: [changes(policy)],
+            published=_("The new rules are published."),
+            context={
+                "title": _("Publish new rules"),
+                "text": _(
+                    "Rules never change: a new version begins, and what was made before keeps its "
+                    "own."
+                ),
+                "back": reverse("admin:wallet_walletpolicy_changelist"),
+            },
+        )
 
 
 def _wish(request: HttpRequest) -> dict[str, Any]:
