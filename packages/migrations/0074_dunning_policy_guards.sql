@@ -20,6 +20,13 @@ CREATE TRIGGER packages_dunningpolicy_changes_no_way_begun
 BEFORE INSERT ON packages_dunningpolicy
 FOR EACH ROW EXECUTE FUNCTION packages_dunningpolicy_changes_no_way_begun();
 
+-- The rules of a way follow from the moment of the first failure, so that stays as it is until the
+-- renewal is paid or ends.
+CREATE TRIGGER packages_subscription_goes_one_way
+BEFORE UPDATE OF past_due_at ON packages_subscription
+FOR EACH ROW WHEN (OLD.past_due_at <> NEW.past_due_at)
+EXECUTE FUNCTION wallet_fixed_columns('past_due_at');
+
 -- The steps lead from the first failure through every state to the end, and tell the customer of
 -- each state, once a day at most. Broken is what the name of the constraint ends in.
 CREATE FUNCTION packages_dunningpolicy_is_a_way() RETURNS TRIGGER

@@ -152,3 +152,15 @@ class TestVersion:
         assert refused(early) == "packages_dunningpolicy_changes_no_way_begun"
         later = early.replace(f"{since:%H:%M:%S}+00", f"{since:%H:%M}:01+00")
         assert refused(later) is None
+
+
+class TestWay:
+    def test_begins_once(self):
+        late = announced(bought(funded_customer("99.00")))
+        swept(late.paid_until)
+        moved = "UPDATE packages_subscription SET past_due_at = past_due_at + INTERVAL '1 second'"
+        assert refused(moved) == "packages_subscription_goes_one_way"
+        same = "UPDATE packages_subscription SET past_due_at = past_due_at"
+        assert refused(same) is None
+        paid = "UPDATE packages_subscription SET past_due_at = NULL, state = 'ACTIVE'"
+        assert refused(paid) is None
