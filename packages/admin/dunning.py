@@ -18,7 +18,6 @@ from unfold.decorators import action, display
 from accounts.http import StaffRequest
 from accounts.staff import fresh_proof_required
 from crm_billing.admin import (
-    NOTHING,
     Button,
     Comparison,
     Facts,
@@ -132,8 +131,8 @@ def told(rules: Rules) -> list[tuple[Any, Any]]:
     """
     Return what rules say, name by name.
     """
-    tries = ", ".join(span(step.after) for step in rules.steps if step.state != ENDED)
-    mails = ", ".join(span(step.after) for step in rules.steps if step.tells)
+    tries = " · ".join(span(step.after) for step in rules.steps if step.state != ENDED)
+    mails = " · ".join(span(step.after) for step in rules.steps if step.tells)
     return [
         (_("Can only be read after"), began(rules, RESTRICTED)),
         (_("Suspended after"), began(rules, SUSPENDED)),
@@ -155,7 +154,7 @@ def steps_table(title: str, rules: Rules) -> Table:
                 span(step.after),
                 _("Ends without another try") if step.state == ENDED else tried,
                 badge(step.state, label) if begins else None,
-                _("E-mail") if step.tells else None,
+                _("by e-mail") if step.tells else None,
             )
         )
         before = step.state
@@ -190,8 +189,7 @@ def changes(policy: DunningPolicy) -> list[Part]:
 
 @admin.register(DunningPolicy)
 class DunningPolicyAdmin(ReadOnlyAdmin):
-    list_display = ["__str__", "since", "restricted", "suspended", "ended", "kept", "by"]
-    list_select_related = ["created_by"]
+    list_display = ["__str__", "since", "restricted", "suspended", "ended", "kept"]
     ordering = ["-valid_from"]
     actions_list = ["publish"]
 
@@ -215,10 +213,6 @@ class DunningPolicyAdmin(ReadOnlyAdmin):
     def kept(self, policy: DunningPolicy):
         return span(policy.rules.data_kept)
 
-    @display(description=gettext_lazy("made by"))
-    def by(self, policy: DunningPolicy):
-        return policy.created_by or NOTHING
-
     def parts(self, request: HttpRequest, policy: DunningPolicy) -> list[Part]:
         return [
             Facts(
@@ -229,6 +223,7 @@ class DunningPolicyAdmin(ReadOnlyAdmin):
                     (_("Made"), stamp(policy.created_at)),
                     (_("Made by"), link(policy.created_by)),
                 ],
+                wide=True,
             ),
             steps_table(_("Steps"), policy.rules),
         ]
