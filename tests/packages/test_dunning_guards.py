@@ -133,17 +133,6 @@ class TestVersion:
         twice = f"{insert(by=by)}; {insert(by=by)}"
         assert refused(twice) == "packages_dunningpolicy_one_version_at_a_time"
 
-    @pytest.mark.parametrize(
-        "act",
-        [
-            "UPDATE packages_dunningpolicy SET data_kept_days = 1",
-            "DELETE FROM packages_dunningpolicy",
-            "TRUNCATE packages_dunningpolicy",
-        ],
-    )
-    def test_neither_changes_nor_goes(self, act):
-        assert refused(act) == "packages_dunningpolicy_append_only"
-
     def test_changes_no_way_begun(self, by):
         late = announced(bought(funded_customer("99.00")))
         swept(late.paid_until)
