@@ -168,7 +168,7 @@ def held_up(subscription: Subscription) -> Notice | None:
     """
     found = Notice.objects.holding_up().filter(subscription=subscription)
     notice = found.select_related("customer").first()
-    return notice if notice is not None and _is_still_wrong(notice) else None
+    return notice if notice is not None and is_still_wrong(notice) else None
 
 
 def reachable(subscriptions: Collection[Subscription]) -> list[Subscription]:
@@ -176,13 +176,14 @@ def reachable(subscriptions: Collection[Subscription]) -> list[Subscription]:
     Leave out those whose announcement came back and whose customer has no other address since.
     """
     found = Notice.objects.holding_up().filter(subscription__in=subscriptions)
-    stuck = {
-        one.subscription_id for one in found.select_related("customer") if _is_still_wrong(one)
-    }
+    stuck = {one.subscription_id for one in found.select_related("customer") if is_still_wrong(one)}
     return [one for one in subscriptions if one.pk not in stuck]
 
 
-def _is_still_wrong(notice: Notice) -> bool:
+def is_still_wrong(notice: Notice) -> bool:
+    """
+    Tell whether the next mail would go only to where this one came back from.
+    """
     gone = {address.lower() for address in notice.bounced_to}
     return all(address.lower() in gone for address in billing_emails(notice.customer))
 

@@ -196,6 +196,7 @@ def read(ids: Collection[int]) -> list[Row]:
                 ON move.from_version_id = v.id AND move.revoked_at IS NULL AND NOT move.is_no_worse
             LEFT JOIN packages_priceannouncement AS asked
                 ON asked.move_id = move.id AND asked.subscription_id = s.id
+                    AND asked.replaced_at IS NULL
             LEFT JOIN packages_notice AS mail ON mail.id = asked.notice_id
             WHERE s.id = ANY (%s)
             ORDER BY s.next_try_at, s.id

@@ -3,7 +3,6 @@ Announced prices: who has bought an old price is told of another one long before
 later term on. What is nowhere dearer holds by itself; a dearer price only for whoever agrees.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -16,13 +15,12 @@ from accounts.consents import Circumstances
 from accounts.models import Consent, User
 from crm_billing.errors import DomainError
 from crm_billing.transactions import money_transaction
-from packages import acting, agreements, notices, quotes, redemptions
+from packages import acting, agreements, quotes, redemptions
 from packages.catalogue import Affected, require_publisher
 from packages.changes import NotNow
 from packages.comparing import is_no_worse
 from packages.discounts import Course
 from packages.models import (
-    Notice,
     PriceAnnouncement,
     PriceMove,
     PriceVersion,
@@ -30,13 +28,10 @@ from packages.models import (
     SubscriptionChange,
 )
 from packages.models.moves import PRICE_NOTICE
-from packages.prices import Prices
-from packages.telling import Told
 from packages.terms import NO_TERM, SEAT, Terms
 
 log = structlog.get_logger(__name__)
 
-BATCH = 500
 SCHEDULED = SubscriptionChange.objects.scheduled().filter(to_version__isnull=False)
 
 
@@ -219,7 +214,7 @@ def agree(
         subscription.auto_renew, subscription.consent = True, announcement.consent
         subscription.cancelled_at = subscription.cancelled_by = None
         subscription.save()
-    _schedule(announcement_id=announcement.pk, at=at)
+    schedule(announcement_id=announcement.pk, at=at)
     log.info("price.agreed", number=subscription.number, by=by and by.pk)
     return announcement
 
@@ -241,22 +236,6 @@ def agreement(announcement: PriceAnnouncement, subscription: Subscription) -> st
     )
 
 
-def carry_on(*, at: datetime) -> int:
-    """
-    Tell whom an announced price concerns and has not been told, and schedule what is agreed to or
-    holds by itself as soon as the term before it runs. Return how many were told.
-    """
-    told = 0
-    for move in PriceMove.objects.open().order_by("pk"):
-        told += sum(_tell(move, ids, at) for ids in _batches(_untold(move)))
-    for announcement_id in list(_ripe(at).order_by("pk").values_list("pk", flat=True)):
-        try:
-            _schedule(announcement_id=announcement_id, at=at)
-        except Exception as error:  # one that fails is in nobody else's way
-            log.exception("price.failed", announcement=announcement_id, reason=str(error))
-    return told
-
-
 def affected(version: PriceVersion) -> list[Affected]:
     """
     Return who has a price, in groups: who would be told, who ends anyway, who leaves it anyway.
@@ -275,73 +254,14 @@ def affected(version: PriceVersion) -> list[Affected]:
     ]
 
 
-def _concerned(move: PriceMove) -> QuerySet[Subscription]:
-    """
-    Return the subscriptions whose next term would be at the old price.
-    """
-    scheduled = SCHEDULED.filter(subscription=OuterRef("pk"))
-    return Subscription.objects.live().filter(
-        Q(price_version=move.from_version_id) & ~Exists(scheduled)
-        | Exists(scheduled.filter(to_version=move.from_version_id))
-    )
-
-
-def _untold(move: PriceMove) -> QuerySet[Subscription]:
-    told = PriceAnnouncement.objects.filter(move=move, subscription=OuterRef("pk"))
-    return _concerned(move).filter(~Exists(told), auto_renew=True)
-
-
-@money_transaction
-def _tell(move: PriceMove, ids: list[int], at: datetime) -> int:
-    """
-    Tell these subscriptions' customers of a price, unless it has been taken back.
-    """
-    found = _untold(move).filter(pk__in=ids).select_related("customer", "package").order_by("pk")
-    rows = list(found.select_for_update(of=("self",), no_key=True))
-    if _held(move) is None:
-        return 0
-    before = Notice.objects.filter(subscription__in=rows, kind=Notice.Kind.PRICE)
-    steps = dict(before.values_list("subscription").annotate(Count("pk")))
-    prices, holds_from = Prices(), max(move.holds_from, at + PRICE_NOTICE)
-    notices.write(
-        [
-            Told(
-                subscription=one,
-                kind=Notice.Kind.PRICE,
-                period_number=one.period_number,
-                step=steps.get(one.pk, 0),
-                amount=prices.each_term(move.to_version_id, one.seats).amount,
-                instead_of=prices.each_term(move.from_version_id, one.seats).amount,
-                due_at=holds_from,
-                move=move,
-            )
-            for one in rows
-        ],
-        at=at,
-    )
-    written = Notice.objects.filter(subscription__in=rows, kind=Notice.Kind.PRICE)
-    latest = dict(written.order_by("pk").values_list("subscription_id", "pk"))
-    PriceAnnouncement.objects.bulk_create(
-        PriceAnnouncement(
-            move=move,
-            subscription_id=subscription_id,
-            notice_id=notice_id,
-            holds_from=holds_from,
-            made_at=at,
-        )
-        for subscription_id, notice_id in latest.items()
-    )
-    return len(rows)
-
-
-def _held(move: PriceMove) -> PriceMove | None:
+def held(move: PriceMove) -> PriceMove | None:
     """
     Hold a move until the transaction ends, so that nobody takes it back; None: somebody has.
     """
     return PriceMove.objects.open().select_for_update(no_key=True).filter(pk=move.pk).first()
 
 
-def _ripe(at: datetime) -> QuerySet[PriceAnnouncement]:
+def ripe(at: datetime) -> QuerySet[PriceAnnouncement]:
     """
     Return what is agreed to, or holds by itself, and begins with the next term: when that is paid
     for, or, of what is suspended, today.
@@ -356,14 +276,14 @@ def _ripe(at: datetime) -> QuerySet[PriceAnnouncement]:
 
 
 @money_transaction
-def _schedule(*, announcement_id: int, at: datetime) -> None:
+def schedule(*, announcement_id: int, at: datetime) -> None:
     """
     Write an announced price down for the next term, if it holds for that already.
     """
     waits_for = PriceAnnouncement.objects.values_list("subscription_id", flat=True)
     subscription = acting.lock(waits_for.get(pk=announcement_id))
-    announcement = _ripe(at).select_related("move").filter(pk=announcement_id).first()
-    if announcement is None or _held(announcement.move) is None:
+    announcement = ripe(at).select_related("move").filter(pk=announcement_id).first()
+    if announcement is None or held(announcement.move) is None:
         return
     subscription.changes.scheduled().filter(to_version__isnull=False).update(revoked_at=at)
     SubscriptionChange.objects.create(
@@ -381,9 +301,3 @@ def _schedule(*, announcement_id: int, at: datetime) -> None:
 def _most_seats(terms: Terms) -> float:
     limits = [one.hard_limit for one in terms.of_kind(SEAT)]
     return min((float(limit) for limit in limits if limit is not None), default=float("inf"))
-
-
-def _batches(rows: QuerySet) -> Iterable[list[int]]:
-    ids = list(rows.order_by("pk").values_list("pk", flat=True))
-    for start in range(0, len(ids), BATCH):
-        yield ids[start : start + BATCH]

@@ -7,7 +7,16 @@ from django.db import InterfaceError, InternalError, OperationalError
 from django.utils import timezone
 
 from accounts.models import User
-from packages import billing, checkout, notices, price_moves, quotas, renewals, sentinel, waiting
+from packages import (
+    announcing,
+    billing,
+    checkout,
+    notices,
+    quotas,
+    renewals,
+    sentinel,
+    waiting,
+)
 
 LOST_CONNECTION = (OperationalError, InterfaceError, InternalError)
 
@@ -25,7 +34,7 @@ def prepare_notices() -> None:
 
 @shared_task(autoretry_for=LOST_CONNECTION, retry_backoff=True, max_retries=5)
 def carry_on_price_moves() -> None:
-    price_moves.carry_on(at=timezone.now())
+    announcing.carry_on(at=timezone.now())
 
 
 @shared_task(autoretry_for=LOST_CONNECTION, retry_backoff=True, max_retries=5)

@@ -158,7 +158,7 @@ class PriceMoveAdmin(ReadOnlyAdmin):
             .get_queryset(request)
             .select_related(*related)
             .annotate(
-                are_told=Count("announcements"),
+                are_told=Count("announcements", filter=Q(announcements__replaced_at=None)),
                 have_agreed=Count("announcements", filter=Q(announcements__consent__isnull=False)),
             )
         )
@@ -246,9 +246,20 @@ def _announcements(move: PriceMove) -> Table:
                 stamp(one.holds_from),
                 stamp(one.agreed_at),
                 link(one.agreed_by) if one.agreed_by else NOTHING,
-                _("has the new price") if one.made else one.subscription.get_state_display(),
+                _became(one),
             )
             for one in related.annotate(made=made).order_by("-pk")[:LATEST]
         ],
         empty=_("Nobody yet."),
     )
+
+
+def _became(announcement: PriceAnnouncement) -> str:
+    """
+    announcement: annotated with how many changes were `made` by it.
+    """
+    if announcement.replaced_at is not None:
+        return _("came back, announced again")
+    if announcement.made:  # type: ignore[attr-defined]
+        return _("has the new price")
+    return announcement.subscription.get_state_display()

@@ -86,7 +86,8 @@ class PriceMove(models.Model):
 class PriceAnnouncementQuerySet(models.QuerySet["PriceAnnouncement"]):
     def unmade(self) -> Self:
         """
-        Return what still waits for its term: not taken back, and the next term is at the old price.
+        Return what still waits for its term: neither taken back nor announced again, and the next
+        term is at the old price.
         """
         scheduled = SubscriptionChange.objects.scheduled().filter(
             subscription=OuterRef("subscription"), to_version__isnull=False
@@ -95,6 +96,7 @@ class PriceAnnouncementQuerySet(models.QuerySet["PriceAnnouncement"]):
         return self.filter(
             Q(subscription__price_version=F("move__from_version")) & ~Exists(scheduled)
             | Exists(to_old),
+            replaced_at=None,
             move__revoked_at=None,
             subscription__ended_at=None,
         )
@@ -112,6 +114,14 @@ class PriceAnnouncementQuerySet(models.QuerySet["PriceAnnouncement"]):
         """
         return self.unmade().filter(consent=None, move__is_no_worse=False)
 
+    def returned(self) -> Self:
+        """
+        Return what would have to be agreed to by somebody whom its mail did not reach.
+        """
+        return self.unanswered().filter(
+            notice__bounced_at__isnull=False, subscription__auto_renew=True
+        )
+
     def ending(self) -> Self:
         """
         Return, of an outer subscription, the one for want of which it ends with its term.
@@ -127,7 +137,8 @@ class PriceAnnouncementQuerySet(models.QuerySet["PriceAnnouncement"]):
 class PriceAnnouncement(models.Model):
     """
     One subscription that was told of another price. notice: the mail. holds_from: for a term that
-    begins then or later. consent: by which the customer agreed to it.
+    begins then or later. consent: by which the customer agreed to it. replaced_at: since when it is
+    announced again, because the mail had come back.
     """
 
     move = models.ForeignKey(
@@ -151,6 +162,7 @@ class PriceAnnouncement(models.Model):
     agreed_by = models.ForeignKey(
         User, models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("agreed by")
     )
+    replaced_at = models.DateTimeField(_("announced again"), null=True, blank=True)
 
     objects = PriceAnnouncementQuerySet.as_manager()
 
@@ -160,7 +172,14 @@ class PriceAnnouncement(models.Model):
         default_permissions = ("view",)
         constraints = [
             models.UniqueConstraint(
-                "move", "subscription", name="packages_announcement_once_for_each"
+                "move",
+                "subscription",
+                name="packages_announcement_once_for_each",
+                condition=Q(replaced_at=None),
+            ),
+            models.CheckConstraint(
+                name="packages_announcement_agreed_or_replaced",
+                condition=Q(consent=None) | Q(replaced_at=None),
             ),
             models.CheckConstraint(
                 name="packages_announcement_is_long_before",

@@ -9,7 +9,7 @@ from datetime import timedelta
 from django.utils import timezone
 
 from accounts import customers
-from packages import price_moves, subscriptions
+from packages import announcing, price_moves, subscriptions
 from packages.models import PriceVersion
 from tests import factories
 from tests.packages.shelf import basic, published, repriced, seats, terms
@@ -43,5 +43,5 @@ def enter(locale: str) -> None:
         at=now,
         by=None,
     )
-    price_moves.carry_on(at=now)
+    announcing.carry_on(at=now)
     print(email, held.number)

@@ -4,13 +4,14 @@ Prices that take the place of others, for customers who have these.
 
 from datetime import datetime, timedelta
 
-from packages import price_moves
-from packages.models import PriceAnnouncement, PriceMove, PriceVersion, Subscription
+from packages import announcing, bounces, price_moves
+from packages.models import Notice, PriceAnnouncement, PriceMove, PriceVersion, Subscription
 from packages.terms import Terms
 from tests.packages.buying import on_sale, shanghai
 from tests.packages.renewing import told
 from tests.packages.shelf import basic, repriced, terms
 
+HOUR = timedelta(hours=1)
 MARCH_10 = shanghai(2025, 3, 10)
 APRIL_20 = shanghai(2025, 4, 20)
 DEARER = terms(basic("129.00"))
@@ -52,13 +53,23 @@ def carried_on(at: datetime) -> None:
     """
     Do what the clockwork does, mails included.
     """
-    price_moves.carry_on(at=at)
+    announcing.carry_on(at=at)
     told(at)
 
 
 def asked(subscription: Subscription) -> PriceAnnouncement:
-    return PriceAnnouncement.objects.get(subscription=subscription)
+    return PriceAnnouncement.objects.get(subscription=subscription, replaced_at=None)
 
 
 def agreed(subscription: Subscription, *, at: datetime = MARCH_10, **options) -> PriceAnnouncement:
     return price_moves.agree(announcement_id=asked(subscription).pk, at=at, **options)
+
+
+def came_back(subscription: Subscription, at: datetime = MARCH_10 + HOUR) -> Notice:
+    """
+    Let the mail about an announced price come back from everybody.
+    """
+    notice = Notice.objects.filter(subscription=subscription, kind=Notice.Kind.PRICE).latest("pk")
+    bounces.record(notice_id=notice.pk, addresses=notice.sent_to, reason="5.1.1", at=at)
+    notice.refresh_from_db()
+    return notice

@@ -6,11 +6,11 @@ from datetime import timedelta
 
 import pytest
 
-from accounts.models import Consent
-from packages import price_moves
+from accounts.models import Consent, Customer
+from packages import announcing, price_moves
 from packages.models import Notice, PriceAnnouncement, SubscriptionChange
 from tests.packages.buying import bought, shanghai
-from tests.packages.moving import CHEAPER, MARCH_10, asked, moved, old_price
+from tests.packages.moving import CHEAPER, MARCH_10, asked, came_back, moved, old_price
 from tests.packages.renewing import announced, now, swept
 from tests.wallet.racing import prove, race
 
@@ -52,7 +52,7 @@ def test_clockworks_at_once_tell_each_and_schedule_each_once():
         in_april(one)
     latecomers = [bought(version=old) for _ in range(4)]
 
-    result = race([lambda: price_moves.carry_on(at=APRIL_2) for _ in range(4)])
+    result = race([lambda: announcing.carry_on(at=APRIL_2) for _ in range(4)])
 
     assert sum(result.won) == len(latecomers)
     assert PriceAnnouncement.objects.count() == Notice.objects.filter(kind="PRICE").count() == 8
@@ -70,9 +70,9 @@ def test_what_is_taken_back_meanwhile_is_scheduled_for_nobody():
 
         race(
             [
-                lambda: price_moves.carry_on(at=APRIL_2),
+                lambda: announcing.carry_on(at=APRIL_2),
                 lambda move=move: price_moves.revoke(move_id=move.pk, at=APRIL_2, by=None),
-                lambda: price_moves.carry_on(at=APRIL_2),
+                lambda: announcing.carry_on(at=APRIL_2),
             ]
         )
 
@@ -87,13 +87,36 @@ def test_one_that_fails_is_in_nobody_elses_way(monkeypatch):
     moved(old, CHEAPER)
     for one in (first, second):
         in_april(one)
-    schedule, poisoned = price_moves._schedule, asked(first).pk
+    schedule, poisoned = price_moves.schedule, asked(first).pk
 
     def fail(*, announcement_id, at):
         if announcement_id == poisoned:
             raise RuntimeError("poison")
         schedule(announcement_id=announcement_id, at=at)
 
-    monkeypatch.setattr(price_moves, "_schedule", fail)
-    price_moves.carry_on(at=MARCH_10 + timedelta(days=30))
+    monkeypatch.setattr(price_moves, "schedule", fail)
+    announcing.carry_on(at=MARCH_10 + timedelta(days=30))
     assert [one.subscription for one in SubscriptionChange.objects.scheduled()] == [second]
+
+
+def test_what_came_back_is_agreed_to_or_announced_again():
+    for _round in range(6):
+        old = old_price(f"back{_round}")
+        subscription = bought(version=old)
+        moved(old)
+        came_back(subscription)
+        Customer.objects.filter(pk=subscription.customer_id).update(contact_email="x@example.com")
+        first = asked(subscription).pk
+
+        result = race(
+            [
+                *[lambda: announcing.carry_on(at=APRIL_2)] * 3,
+                *[lambda first=first: price_moves.agree(announcement_id=first, at=APRIL_2)] * 3,
+            ]
+        )
+
+        assert not result.broken and result.refused <= {"change_not_now"}
+        known = PriceAnnouncement.objects.filter(subscription=subscription).order_by("pk")
+        stands = [(one.consent_id is not None, one.replaced_at is not None) for one in known]
+        assert stands in ([(True, False)], [(False, True), (False, False)])
+    prove()

@@ -5,7 +5,7 @@ from django.utils.translation import override
 
 from accounts.customers import NotAllowed
 from accounts.models import Consent, Member
-from packages import price_moves, renewals, subscriptions
+from packages import announcing, price_moves, renewals, subscriptions
 from packages.changes import NotNow
 from packages.models import (
     Charge,
@@ -25,6 +25,7 @@ from tests.packages.moving import (
     MARCH_10,
     agreed,
     asked,
+    came_back,
     carried_on,
     moved,
     old_price,
@@ -43,7 +44,7 @@ def renewed(subscription: Subscription) -> Subscription:
     Let its next term begin, announced in time.
     """
     subscription = now(subscription)
-    price_moves.carry_on(at=subscription.paid_until - timedelta(days=20))
+    announcing.carry_on(at=subscription.paid_until - timedelta(days=20))
     announced(subscription)
     swept(subscription.paid_until)
     return now(subscription)
@@ -248,9 +249,7 @@ class TestNobodyAgrees:
         old = old_price()
         subscription = bought(version=old)
         moved(old)
-        Notice.objects.filter(kind=Notice.Kind.PRICE).update(
-            bounced_at=MARCH_10 + timedelta(hours=1), bounce_reason="5.1.1"
-        )
+        came_back(subscription)
         renewed(subscription)
         assert renewed(subscription).price_version == old
         assert len(paid(subscription)) == 3
@@ -261,7 +260,7 @@ class TestNobodyAgrees:
         move = moved(old)
         agreed(subscription, at=MARCH_10)
         renewed(subscription)
-        price_moves.carry_on(at=shanghai(2025, 4, 2))
+        announcing.carry_on(at=shanghai(2025, 4, 2))
         assert SubscriptionChange.objects.scheduled().exists()
         price_moves.revoke(move_id=move.pk, at=shanghai(2025, 4, 3), by=None)
         assert renewed(subscription).price_version == old
@@ -298,7 +297,7 @@ class TestBesides:
         moved(old)
         agreed(subscription, at=MARCH_10)
         renewed(subscription)
-        price_moves.carry_on(at=APRIL_20)
+        announcing.carry_on(at=APRIL_20)
         scheduled = SubscriptionChange.objects.scheduled().get()
         with pytest.raises(NotNow):
             subscriptions.revoke_change(change_id=scheduled.pk, at=APRIL_20)
@@ -312,7 +311,7 @@ class TestBesides:
         move = moved(old)
         agreed(subscription, at=MARCH_10)
         renewed(subscription)
-        price_moves.carry_on(at=APRIL_20)
+        announcing.carry_on(at=APRIL_20)
         other = subscriptions.change(
             subscription_id=subscription.pk, price_version=small, at=APRIL_20
         )
