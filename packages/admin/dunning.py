@@ -34,7 +34,7 @@ from packages import policies
 from packages.admin.packages import affected_table
 from packages.dunning import ENDED, PAST_DUE, RESTRICTED, STATES, SUSPENDED, Rules, Step
 from packages.models import DunningPolicy, Subscription
-from packages.models.dunning import LEAD
+from packages.models.dunning import LEAD, LONGEST_KEPT_DAYS
 from packages.policies import PUBLISH
 
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
@@ -57,7 +57,11 @@ class DunningForm(LookForm):
         ),
         widget=forms.Textarea(attrs={"rows": 12, "spellcheck": "false", "autocomplete": "off"}),
     )
-    data_kept_days = forms.IntegerField(label=gettext_lazy("Days data are kept after the end"))
+    data_kept_days = forms.IntegerField(
+        label=gettext_lazy("Days data are kept after the end"),
+        min_value=1,
+        max_value=LONGEST_KEPT_DAYS,
+    )
     valid_from = forms.DateTimeField(
         label=gettext_lazy("Valid from"),
         required=False,

@@ -111,7 +111,8 @@ class TestPublish:
         ("changes", "said"),
         [
             ({"valid_from": "2020-01-01T00:00"}, "in an hour at the earliest"),
-            ({"data_kept_days": "0"}, "Enter a number from 1 to 3650"),
+            ({"data_kept_days": "0"}, "greater than or equal to 1"),
+            ({"data_kept_days": "9" * 20}, "less than or equal to 3650"),
             ({"data_kept_days": ""}, "required"),
             ({"steps": ""}, "required"),
             ({"steps": "0h PAST_DUE mail\nsoon RESTRICTED"}, "Line 2 is no step"),
