@@ -15,6 +15,7 @@ import os
 import statistics
 import sys
 import time
+import uuid
 from collections import defaultdict
 from datetime import timedelta
 from decimal import Decimal
@@ -78,11 +79,16 @@ def prepare(batches: int) -> dict:
 
     call_command("migrate", verbosity=0)
     now = timezone.now()
+    before = now - timedelta(hours=1)
     stops, capped = subscribed(now, batches), subscribed(now, batches)
     allowing.allow(
-        subscription_id=capped.pk, code="api_calls", policy="CAP_AMOUNT", most=cny("500.00"), at=now
+        subscription_id=capped.pk,
+        code="api_calls",
+        policy="CAP_AMOUNT",
+        most=cny("500.00"),
+        at=before,
     )
-    allowing.cap(customer=capped.customer, most=cny("900.00"), at=now)
+    allowing.cap(customer=capped.customer, most=cny("900.00"), at=before)
 
     def asked(subscription, code):
         return lambda: entitlements.check(subscription.customer, code, at=now)
@@ -99,13 +105,14 @@ def subscribed(now, batches: int):
     from packages import subscriptions, usage
     from packages.models import Meter, PriceVersion
     from packages.usage import Event
-    from tests.factories import fund, open_customer
+    from tests.factories import UserFactory, fund, open_customer
     from tests.packages import metering, shelf
 
     begun = now - timedelta(days=3)
     if not Meter.objects.filter(code="api_calls").exists():
         metering.meter()
-    customer = fund(open_customer("Bench", at=begun), "5000.00", at=begun)
+    owner = UserFactory(email=f"bench-{uuid.uuid4()}@example.com")
+    customer = fund(open_customer("Bench", owner=owner, at=begun), "5000.00", at=begun)
     code = f"bench-{customer.pk}"
     one = shelf.calls(batches * 900)
     shelf.published(shelf.terms(shelf.basic(), shelf.feature(), one), code=code, at=begun)

@@ -1,5 +1,8 @@
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.migrations import RunSQL
 
 
@@ -16,3 +19,21 @@ def sql_beside(migration_file: str) -> RunSQL:
         sql=[path.with_suffix(".sql").read_text(encoding="utf-8")],
         reverse_sql=[path.with_suffix(".reverse.sql").read_text(encoding="utf-8")],
     )
+
+
+@contextmanager
+def planned_once() -> Iterator[None]:
+    """
+    Have PostgreSQL parse what is executed inside once for each connection, and keep its plan.
+
+    Behind PgBouncer, where a session is not ours, nothing is kept.
+    """
+    database = connections[DEFAULT_DB_ALIAS]
+    database.ensure_connection()
+    session = database.connection
+    if not database.settings_dict["DISABLE_SERVER_SIDE_CURSORS"]:
+        session.prepare_threshold = 0
+    try:
+        yield
+    finally:
+        session.prepare_threshold = None

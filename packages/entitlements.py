@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from functools import cached_property
+from itertools import count
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
@@ -17,6 +18,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts.models import Customer
 from crm_billing.money import to_minor
 from packages import limits, prices, queries, reckoning, totals, used_terms
+from packages.limits import Limits
 from packages.models import Meter, Overage, Package, Subscription, UsageBill
 from packages.queries import Offered
 from packages.reckoning import ALL, MONTH, TERM, Reckoned
@@ -111,14 +113,23 @@ def reach(
     def costs(units: int) -> int:
         return to_minor(reckoning.cost(terms, component, Decimal(units)).amount)
 
-    if costs(MOST) <= most_minor:
+    high, dear = MOST, costs(MOST)
+    if dear <= most_minor:
         return None
-    low, high = int(used), MOST  # costs(low) fits, costs(high) does not
-    if costs(low) > most_minor:
-        low, high = 0, low
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (middle, high) if costs(middle) <= most_minor else (low, middle)
+    low, cheap = int(used), costs(int(used))
+    if cheap > most_minor:
+        low, cheap, high, dear = 0, 0, low, cheap
+    # costs(low) fits, costs(high) does not; between them it rises in straight lines
+    for turn in count():
+        if high - low == 1:
+            break
+        along = (most_minor - cheap) * (high - low) // (dear - cheap)
+        middle = min(max(low + along, low + 1), high - 1) if turn % 3 < 2 else (low + high) // 2
+        cost = costs(middle)
+        if cost <= most_minor:
+            low, cheap = middle, cost
+        else:
+            high, dear = middle, cost
     return Decimal(low)
 
 
@@ -152,8 +163,13 @@ class _View:
         return used_terms.in_use(self.customer, at=self.at)
 
     @cached_property
+    def limits(self) -> Limits:
+        concerned = {one for one, _terms in self.subscriptions}
+        return limits.read(self.customer, concerned | {one.subscription for one in self.terms})
+
+    @cached_property
     def reckoned(self) -> list[Reckoned]:
-        return reckoning.reckon(self.customer, self.terms, at=self.at)
+        return reckoning.reckon(self.customer, self.terms, at=self.at, known=self.limits)
 
     @cached_property
     def bills(self) -> list[UsageBill]:
@@ -241,11 +257,13 @@ class _View:
         shares no bound with anything else and is reckoned alone.
         """
         mine = [term for term in self.terms if self._runs(term, one)]
-        known = limits.read(self.customer, [one]).overage(one.pk, component.code, self.at)
-        if together or (known is not None and known.policy != Overage.Policy.BLOCK):
+        rule = self.limits.overage(one.pk, component.code, self.at)
+        if together or (rule is not None and rule.policy != Overage.Policy.BLOCK):
             found = self.reckoned
         else:
-            found = reckoning.reckon(self.customer, mine, at=self.at, only=component.code)
+            found = reckoning.reckon(
+                self.customer, mine, at=self.at, only=component.code, known=self.limits
+            )
         return next(
             (
                 each

@@ -101,7 +101,12 @@ def spent_minor(customer: Customer, code: str, month: date, *, at: datetime) -> 
 
 
 def reckon(
-    customer: Customer, terms: Sequence[Term], *, at: datetime, only: str | None = None
+    customer: Customer,
+    terms: Sequence[Term],
+    *,
+    at: datetime,
+    only: str | None = None,
+    known: Limits | None = None,
 ) -> list[Reckoned]:
     """
     Reckon the use of a customer's terms until `at`, in their order: caps are used up in it.
@@ -110,9 +115,10 @@ def reckon(
     A term's beginning is then the end of what was billed.
 
     only: one feature, whose rooms are then right only as far as no cap is shared with others.
+    known: what the customer has decided about the terms' subscriptions, if that has been read.
     """
     found: list[Reckoned] = []
-    limits_ = limits.read(customer, [one.subscription for one in terms])
+    known = known or limits.read(customer, [one.subscription for one in terms])
     spent, changes = _spent(customer, terms), _changes(terms)
     taken: dict[str, list[Term]] = defaultdict(list)
     for one in terms:
@@ -129,7 +135,7 @@ def reckon(
             more = packs.get(code, Decimal(0))
             owed = _owed(customer, rest, code, more, changes)
             with_packs = _with_packs(component, more)
-            found.append(_reckon(customer, rest, with_packs, pieces, limits_, spent, owed))
+            found.append(_reckon(customer, rest, with_packs, pieces, known, spent, owed))
     return found
 
 

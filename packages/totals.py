@@ -13,6 +13,7 @@ from djmoney.money import Money
 
 from accounts.models import Customer
 from crm_billing.money import from_minor
+from crm_billing.sql import planned_once
 from packages import periods
 from packages.models import Meter
 from packages.quotes import Turnover
@@ -121,7 +122,7 @@ def _ask(
     query: str, customer: Customer, spans: dict[int, Span]
 ) -> dict[int, tuple[Decimal, Decimal]]:
     meters, starts, ends = zip(*spans.values(), strict=True)
-    with connection.cursor() as cursor:
+    with connection.cursor() as cursor, planned_once():
         cursor.execute(
             query,
             {

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from django.db import DEFAULT_DB_ALIAS, connection, connections
+from django.db import connection
 from django.utils.translation import gettext as _
 from djmoney.money import Money
 
@@ -18,6 +18,7 @@ from accounts.customers import CustomerFrozen
 from accounts.models import User
 from crm_billing.errors import DomainError
 from crm_billing.money import from_minor, to_minor
+from crm_billing.sql import planned_once
 from crm_billing.templatetags.ui import money as shown
 from crm_billing.transactions import money_transaction, retried
 from wallet import answers
@@ -271,15 +272,9 @@ def call(function: str, requests: list[dict]) -> list[list]:
 
     raises: the DomainError a refusal stands for.
     """
-    database = connections[DEFAULT_DB_ALIAS]
-    with database.cursor() as cursor:
-        session = database.connection
-        if not database.settings_dict["DISABLE_SERVER_SIDE_CURSORS"]:  # the session is ours
-            session.prepare_threshold = 0
-        try:
+    with connection.cursor() as cursor:
+        with planned_once():
             cursor.execute(f"SELECT {function}(%s::text::jsonb)", [json.dumps(requests)])
-        finally:
-            session.prepare_threshold = None
         [answer] = cursor.fetchone()
     answer = json.loads(answer) if isinstance(answer, str) else answer
     if "refused" in answer:
