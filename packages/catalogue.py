@@ -14,7 +14,8 @@ from django.utils.translation import gettext as _
 from accounts.customers import NotAllowed
 from accounts.models import Customer, User
 from crm_billing.errors import DomainError
-from packages import drafting, meters
+from packages import affected, completeness, drafting, meters
+from packages.affected import Affected
 from packages.models import Package, PriceVersion
 from packages.terms import Terms
 
@@ -69,15 +70,9 @@ class Facts:
     summary_en: str = ""
     position: int = 0
 
-
-@dataclass(frozen=True, slots=True)
-class Affected:
-    """
-    One group of people that a change concerns, and how many they are.
-    """
-
-    who: str
-    count: int
+    @classmethod
+    def of(cls, package: Package) -> "Facts":
+        return cls(**{name: getattr(package, name) for name in cls.__dataclass_fields__})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,24 +121,27 @@ def draft(*, facts: Facts, prices: Sequence[Terms], at: datetime, by: User | Non
 
 
 @transaction.atomic
-def publish(*, package_id: int, at: datetime, by: User | None) -> Package:
+def publish(*, package_id: int, at: datetime, by: User | None, seen: str | None = None) -> Package:
     """
     Put a draft on sale, with all its prices, from now on.
 
+    seen: the fingerprint of `all_of` it when it was looked at, None from whoever goes by no page.
     raises NotAllowed: as `draft`.
     raises NotADraft: it has been published before.
+    raises ChangedMeanwhile: it is no longer what was seen.
     raises BadPrice: it has no price.
-    raises NotCounted: a price charges for use that no meter counts.
+    raises NotComplete, NotCounted: a price lacks something; as `completeness.require`.
     """
     require_publisher(by)
-    package = _lock(package_id)
+    package = lock(package_id)
     if package.state != Package.State.DRAFT:
         raise NotADraft(_("This package has been published before."), code=package.code)
+    drafting.require_unchanged(seen, *all_of(package))
     prices = list(PriceVersion.objects.whole().filter(package=package).order_by("number"))
     if not prices:
         raise drafting.BadPrice(_("A package needs a price before it is published."))
     for version in prices:
-        meters.require_counted(version.terms)
+        completeness.require(version)
     package.state = Package.State.PUBLISHED
     package.published_at, package.published_by = at, by
     package.save(update_fields=["state", "published_at", "published_by"])
@@ -151,6 +149,14 @@ def publish(*, package_id: int, at: datetime, by: User | None) -> Package:
         _open(version, valid_from=at, at=at, by=by)
     log.info("package.published", code=package.code, prices=len(prices), by=by and by.pk)
     return package
+
+
+def all_of(package: Package) -> tuple[object, ...]:
+    """
+    Return everything a draft says, to tell later whether somebody has changed it.
+    """
+    prices = PriceVersion.objects.whole().filter(package=package).order_by("number")
+    return Facts.of(package), [(one.number, one.terms) for one in prices]
 
 
 def preview_reprice(
@@ -188,7 +194,7 @@ def preview_reprice(
         before=before,
         after=terms,
         valid_from=valid_from,
-        affected=_affected(package, terms, customer, at),
+        affected=affected.by_a_price(package, terms, customer=customer, at=at),
     )
 
 
@@ -216,16 +222,45 @@ def reprice(
     raises NotCounted: they charge for use that no meter counts.
     raises PriceTaken: a price begins then or later already, or the end of this one is decided.
     """
-    _lock(package_id)
-    seen = preview_reprice(
+    lock(package_id)
+    look = preview_reprice(
         package_id=package_id, terms=terms, valid_from=valid_from, at=at, by=by, customer=customer
     )
-    if seen.before is not None:
-        _close(seen.before, valid_to=valid_from, at=at, by=by)
-    version = drafting.write(seen.package, terms, at=at, customer=customer)
-    _open(version, valid_from=valid_from, at=at, by=by)
-    log.info("package.repriced", code=seen.package.code, version=version.number, by=by and by.pk)
-    return version
+    version = drafting.write(look.package, terms, at=at, customer=customer)
+    return _begin(version, look, at=at, by=by)
+
+
+@transaction.atomic
+def publish_price(
+    *,
+    price_version_id: int,
+    valid_from: datetime,
+    at: datetime,
+    by: User | None,
+    seen: str | None = None,
+) -> PriceVersion:
+    """
+    Begin a price that was in the making for what is on sale; as `reprice`, one it follows ends.
+
+    seen: the fingerprint of its terms when they were looked at; None from whoever goes by no page.
+    raises NotADraft: it has been published before.
+    raises ChangedMeanwhile: it is no longer what was seen.
+    raises: as `reprice`.
+    """
+    require_publisher(by)
+    version = lock_price(price_version_id)
+    if version.published_at is not None:
+        raise NotADraft(_("This price has been published and does not change."))
+    drafting.require_unchanged(seen, version.terms)
+    look = preview_reprice(
+        package_id=version.package_id,
+        terms=version.terms,
+        valid_from=valid_from,
+        at=at,
+        by=by,
+        customer=version.customer,
+    )
+    return _begin(version, look, at=at, by=by)
 
 
 @transaction.atomic
@@ -241,9 +276,7 @@ def end(
     raises PriceTaken: its end is decided already.
     """
     require_publisher(by)
-    version = PriceVersion.objects.select_related("package").get(pk=price_version_id)
-    _lock(version.package_id)
-    version.refresh_from_db()
+    version = lock_price(price_version_id)
     if version.published_at is None:
         raise NotOnSale(_("This price has not been published."), number=version.number)
     if valid_to < at:
@@ -263,7 +296,7 @@ def retire(*, package_id: int, at: datetime, by: User | None) -> Package:
     raises NotOnSale: it is a draft, or retired.
     """
     require_publisher(by)
-    package = _lock(package_id)
+    package = lock(package_id)
     if package.state != Package.State.PUBLISHED:
         raise NotOnSale(_("Only what is on sale can be retired."), code=package.code)
     for version in package.prices.filter(valid_to=None, published_at__isnull=False):
@@ -273,40 +306,6 @@ def retire(*, package_id: int, at: datetime, by: User | None) -> Package:
     package.save(update_fields=["state", "retired_at", "retired_by"])
     log.info("package.retired", code=package.code, by=by and by.pk)
     return package
-
-
-def affected_by_retiring(package: Package, *, at: datetime) -> list[Affected]:
-    """
-    Return who would no longer find a package.
-    """
-    open_now = package.prices.on_sale(at)
-    public = open_now.filter(customer=None).values_list("currency", flat=True)
-    shown = Customer.objects.filter(status=Customer.Status.ACTIVE, currency__in=set(public))
-    return [
-        Affected(_("active customers who see it on their page of packages"), shown.count()),
-        Affected(
-            _("customers with a price of their own for it"),
-            open_now.exclude(customer=None).values("customer").distinct().count(),
-        ),
-    ]
-
-
-def _affected(
-    package: Package, terms: Terms, customer: Customer | None, at: datetime
-) -> list[Affected]:
-    if customer is not None:
-        return [Affected(_("the customer the price is for"), 1)]
-    own = PriceVersion.objects.on_sale(at).filter(
-        package=package, currency=terms.currency, interval=terms.interval, customer__isnull=False
-    )
-    keeping = own.values("customer")
-    shown = Customer.objects.filter(status=Customer.Status.ACTIVE, currency=terms.currency)
-    return [
-        Affected(
-            _("active customers who see the new price"), shown.exclude(pk__in=keeping).count()
-        ),
-        Affected(_("customers who keep a price of their own"), keeping.distinct().count()),
-    ]
 
 
 def _followed(
@@ -335,6 +334,14 @@ def _followed(
     return still.first()
 
 
+def _begin(version: PriceVersion, look: Preview, *, at: datetime, by: User | None) -> PriceVersion:
+    if look.before is not None:
+        _close(look.before, valid_to=look.valid_from, at=at, by=by)
+    _open(version, valid_from=look.valid_from, at=at, by=by)
+    log.info("package.repriced", code=look.package.code, version=version.number, by=by and by.pk)
+    return version
+
+
 def _open(version: PriceVersion, *, valid_from: datetime, at: datetime, by: User | None) -> None:
     version.valid_from, version.published_at, version.published_by = valid_from, at, by
     version.save(update_fields=["valid_from", "published_at", "published_by"])
@@ -345,11 +352,19 @@ def _close(version: PriceVersion, *, valid_to: datetime, at: datetime, by: User 
     version.save(update_fields=["valid_to", "closed_at", "closed_by"])
 
 
-def _lock(package_id: int) -> Package:
+def lock(package_id: int) -> Package:
     """
     Lock a package until the transaction ends: whoever changes what it costs waits here.
     """
     return Package.objects.select_for_update(no_key=True).get(pk=package_id)
+
+
+def lock_price(price_version_id: int) -> PriceVersion:
+    """
+    Lock the package of a price, and return the whole price as it stands then.
+    """
+    lock(PriceVersion.objects.values_list("package_id", flat=True).get(pk=price_version_id))
+    return PriceVersion.objects.whole().get(pk=price_version_id)
 
 
 def require_publisher(by: User | None) -> None:

@@ -2,13 +2,14 @@
 Whether terms make sense, and how they are written down. Nothing here decides what is on sale.
 """
 
+import hashlib
 import re
-from collections.abc import Iterable
 from datetime import datetime
 from decimal import Decimal
 
 from django.conf import settings
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from djmoney.money import Money
 
 from accounts.models import Customer
@@ -36,6 +37,12 @@ TERMS_VERSION = "charging-1"
 COMPONENT_CODE = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 LARGEST_NUMBER = Decimal(10) ** 12
 FINEST = -9  # decimal places of a unit's price
+BOUNDS = ("least", "most", "period_least", "period_most")
+CHANGED = gettext_lazy(
+    "Somebody else has changed this meanwhile. What stands there now is shown below; sent again, "
+    "yours takes its place."
+)
+AMOUNTS = ("amount", *BOUNDS, "pack_price")
 
 
 class BadPrice(DomainError):
@@ -46,12 +53,41 @@ class BadPrice(DomainError):
     code = "bad_price"
 
 
+class ChangedMeanwhile(DomainError):
+    """
+    Somebody else has changed what a change was meant for.
+    """
+
+    code = "changed_meanwhile"
+
+
 def check(kind: str, terms: Terms) -> None:
     """
-    Refuse terms that a package of this kind cannot have.
+    Refuse terms that a package of this kind cannot be sold with.
 
-    raises BadPrice: `data["field"]` names the component or the fact.
-    raises BadTiers: as `rating.rate`.
+    raises BadPrice, BadTiers: as `check_draft`; BadPrice where something is missing.
+    """
+    check_draft(kind, terms)
+    for said in missing(kind, terms):
+        raise BadPrice(said)
+
+
+def missing(kind: str, terms: Terms) -> list[str]:
+    """
+    Return what a price in the making still needs before it can be sold, in words.
+    """
+    if kind == Package.Kind.PLAN and not terms.of_kind(RECURRING):
+        return [_("A basic price: what each term costs.")]
+    if kind == Package.Kind.ADD_ON and not terms.components:
+        return [_("A component: what it costs or gives.")]
+    return []
+
+
+def check_draft(kind: str, terms: Terms) -> None:
+    """
+    Refuse terms that no price of this kind of package can have, not even one in the making.
+
+    raises BadPrice, BadTiers: `data["field"]` names the component or the fact.
     """
     if terms.currency not in settings.CURRENCIES:
         raise BadPrice(_("This currency is not known."), field="currency")
@@ -62,15 +98,19 @@ def check(kind: str, terms: Terms) -> None:
     if kind == Package.Kind.TOP_UP:
         _check_offer(terms)
         return
-    if terms.offer is not None or not terms.components:
+    if terms.offer is not None:
         raise BadPrice(_("Only top-up packages promise a bonus, and all others have components."))
     codes = [one.code for one in terms.components]
     if len(set(codes)) < len(codes):
         raise BadPrice(_("Each component needs a code of its own."), field="code")
     for one in terms.components:
-        _check_component(one, terms.currency)
+        try:
+            check_component(one, terms.currency)
+        except (BadPrice, rating.BadTiers) as refusal:
+            refusal.data["field"] = one.code
+            raise
     basics = len(terms.of_kind(RECURRING))
-    if kind == Package.Kind.PLAN and (basics != 1 or terms.interval == NO_TERM):
+    if kind == Package.Kind.PLAN and (basics > 1 or terms.interval == NO_TERM):
         raise BadPrice(_("A plan has a term and one basic price."), field="interval")
     if terms.interval == NO_TERM and len(terms.of_kind(ONE_OFF)) < len(terms.components):
         raise BadPrice(_("Without a term there is nothing but one-off prices."), field="interval")
@@ -93,6 +133,41 @@ def write(
         terms_version=TERMS_VERSION,
         created_at=at,
     )
+    _fill(version, terms)
+    return version
+
+
+def rewrite(version: PriceVersion, terms: Terms) -> None:
+    """
+    Write anew a version that is not yet published. As `write`: locked, and checked.
+    """
+    version.currency, version.interval = terms.currency, terms.interval
+    version.trial_days, version.terms_version = terms.trial_days, TERMS_VERSION
+    version.save(update_fields=["currency", "interval", "trial_days", "terms_version"])
+    version.components.all().delete()
+    TopUpOffer.objects.filter(version=version).delete()
+    _fill(version, terms)
+
+
+def fingerprint(*stands: object) -> str:
+    """
+    Return what tells whether something was changed since somebody looked at it.
+    """
+    return hashlib.sha256(repr(stands).encode()).hexdigest()
+
+
+def require_unchanged(seen: str | None, *stands: object) -> None:
+    """
+    Refuse a change to what is no longer as it was seen.
+
+    seen: its fingerprint then; None from whoever goes by no page.
+    raises ChangedMeanwhile: as it says.
+    """
+    if seen is not None and seen != fingerprint(*stands):
+        raise ChangedMeanwhile(str(CHANGED))
+
+
+def _fill(version: PriceVersion, terms: Terms) -> None:
     PriceComponent.objects.bulk_create(
         _row(version, place, one) for place, one in enumerate(terms.components)
     )
@@ -103,7 +178,6 @@ def write(
             bonus_minor=to_minor(terms.offer.bonus),
             bonus_days=terms.offer.bonus_days,
         )
-    return version
 
 
 def _row(version: PriceVersion, place: int, one: Component) -> PriceComponent:
@@ -136,7 +210,8 @@ def _check_offer(terms: Terms) -> None:
     offer = terms.offer
     if offer is None or terms.components or terms.interval != NO_TERM or terms.trial_days:
         raise BadPrice(_("A top-up package is an amount and a bonus, and nothing else."))
-    _check_amounts([offer.amount, offer.bonus], terms.currency, "offer")
+    _check_amount(offer.amount, terms.currency, "amount")
+    _check_amount(offer.bonus, terms.currency, "bonus")
     if to_minor(offer.amount) == 0:
         raise BadPrice(_("Enter an amount above zero."), field="amount")
     if not _lives(offer):
@@ -150,35 +225,47 @@ def _lives(offer: Offer) -> bool:
     return offer.bonus_days is None or 1 <= offer.bonus_days <= LONGEST_BONUS_DAYS
 
 
-def _check_component(one: Component, currency: str) -> None:
+def check_component(one: Component, currency: str) -> None:
+    """
+    Refuse a component that contradicts itself.
+
+    raises BadPrice, BadTiers: `data["field"]` names the fact of the component.
+    """
     if one.kind not in PriceComponent.Kind.values:
-        raise BadPrice(_("There is no such kind of component."), field=one.code)
+        raise BadPrice(_("There is no such kind of component."), field="kind")
     if not COMPONENT_CODE.fullmatch(one.code) or not one.name or not one.name_en:
-        raise BadPrice(_("A component has a plain code and two names."), field=one.code)
-    bounds = [one.least, one.most, one.period_least, one.period_most]
-    _check_amounts([one.amount, *bounds], currency, one.code)
+        raise BadPrice(_("A component has a plain code and two names."), field="code")
+    for name in AMOUNTS:
+        _check_amount(getattr(one, name), currency, name)
     if (one.amount is not None) != (one.kind in FIXED):
-        raise BadPrice(_("Fixed prices, and only they, have an amount."), field=one.code)
+        raise BadPrice(_("Fixed prices, and only they, have an amount."), field="amount")
     if (one.bps is not None) != (one.kind == PERCENTAGE) or not 0 <= (one.bps or 0) <= 10_000:
-        raise BadPrice(_("Shares, and only they, have basis points up to 10,000."), field=one.code)
-    if one.kind != PERCENTAGE and any(bound is not None for bound in bounds):
-        raise BadPrice(_("Only shares have a least and a most."), field=one.code)
-    for least, most in ((one.least, one.most), (one.period_least, one.period_most)):
-        if least is not None and most is not None and most < least:
-            raise BadPrice(_("The most must not be below the least."), field=one.code)
+        raise BadPrice(_("Shares, and only they, have basis points up to 10,000."), field="bps")
+    if one.kind != PERCENTAGE and any(getattr(one, name) is not None for name in BOUNDS):
+        raise BadPrice(_("Only shares have a least and a most."), field="least")
+    for least, most in (("least", "most"), ("period_least", "period_most")):
+        low, high = getattr(one, least), getattr(one, most)
+        if low is not None and high is not None and high < low:
+            raise BadPrice(_("The most must not be below the least."), field=most)
     if one.kind in COUNTED:
         _check_tiers(one, currency)
     elif one.model or one.tiers or one.package_size is not None:
-        raise BadPrice(_("Only seats and usage have tiers."), field=one.code)
+        raise BadPrice(_("Only seats and usage have tiers."), field="tiers")
     has_pack = one.pack_units is not None
     if has_pack != (one.pack_price is not None) or (has_pack and one.kind != METERED):
-        raise BadPrice(_("An extra pack is of usage and has units and a price."), field=one.code)
+        raise BadPrice(
+            _("An extra pack is of usage and has units and a price."),
+            field="pack_price" if has_pack else "pack_units",
+        )
     if one.pack_units is not None and one.pack_price is not None:
-        _check_amounts([one.pack_price], currency, one.code)
-        if one.pack_units <= 0 or one.pack_price.amount <= 0:
-            raise BadPrice(_("An extra pack has units and a price above zero."), field=one.code)
+        low_units = one.pack_units <= 0
+        if low_units or one.pack_price.amount <= 0:
+            raise BadPrice(
+                _("An extra pack has units and a price above zero."),
+                field="pack_units" if low_units else "pack_price",
+            )
     if one.included < 0 or (one.hard_limit is not None and one.hard_limit < one.included):
-        raise BadPrice(_("The hard limit must not be below what is included."), field=one.code)
+        raise BadPrice(_("The hard limit must not be below what is included."), field="hard_limit")
 
 
 def _check_tiers(one: Component, currency: str) -> None:
@@ -194,38 +281,36 @@ def _check_tiers(one: Component, currency: str) -> None:
             package_size=one.package_size,
         )
     except rating.BadTiers as refusal:
-        refusal.data["field"] = one.code
+        refusal.data.setdefault("field", "tiers")
         raise
     for tier in one.tiers:
-        _check_numbers((tier.get(name) for name in ("up_to", "unit_price", "flat_price")), one.code)
-    _check_numbers([one.package_size, one.included, one.hard_limit, one.pack_units], one.code)
+        for name in ("up_to", "unit_price", "flat_price"):
+            _check_number(tier.get(name), "tiers")
+    for name in ("package_size", "included", "hard_limit", "pack_units"):
+        _check_number(getattr(one, name), name)
 
 
-def _check_numbers(values: Iterable[object], field: str) -> None:
-    for value in values:
-        if value in (None, ""):
-            continue
-        number = Decimal(str(value))
-        places = number.as_tuple().exponent
-        if number > LARGEST_NUMBER or not isinstance(places, int) or places < FINEST:
-            raise BadPrice(
-                _("%(number)s is too large or too fine.") % {"number": number}, field=field
-            )
+def _check_number(value: object, field: str) -> None:
+    if value in (None, ""):
+        return
+    number = Decimal(str(value))
+    places = number.as_tuple().exponent
+    if number > LARGEST_NUMBER or not isinstance(places, int) or places < FINEST:
+        raise BadPrice(_("%(number)s is too large or too fine.") % {"number": number}, field=field)
 
 
-def _check_amounts(amounts: Iterable[Money | None], currency: str, field: str) -> None:
-    for amount in amounts:
-        if amount is None:
-            continue
-        if amount.currency.code != currency or amount.amount < 0:
-            raise BadPrice(
-                _("Enter amounts of zero or more in %(currency)s.") % {"currency": currency},
-                field=field,
-            )
-        try:
-            to_minor(amount)
-        except InexactMoney as refusal:
-            raise BadPrice(str(refusal), field=field) from refusal
+def _check_amount(amount: Money | None, currency: str, field: str) -> None:
+    if amount is None:
+        return
+    if amount.currency.code != currency or amount.amount < 0:
+        raise BadPrice(
+            _("Enter amounts of zero or more in %(currency)s.") % {"currency": currency},
+            field=field,
+        )
+    try:
+        to_minor(amount)
+    except InexactMoney as refusal:
+        raise BadPrice(str(refusal), field=field) from refusal
 
 
 def _minor(amount: Money | None) -> int | None:

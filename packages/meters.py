@@ -97,11 +97,20 @@ def require_counted(terms: Terms) -> None:
     """
     Refuse terms that charge for use which nothing counts.
 
-    raises NotCounted: a component has no meter of its code, only one that takes no more events, or
-    is a share of transactions whose value the meter does not carry. `data["field"]` names it.
+    raises NotCounted: as `uncounted` says. `data["field"]` names the first component.
+    """
+    for code, said in uncounted(terms):
+        raise NotCounted(said, field=code)
+
+
+def uncounted(terms: Terms) -> list[tuple[str, str]]:
+    """
+    Return the codes of components that charge for use which nothing counts, and why, in words: no
+    meter of the code, one that takes no more events, or a share of values the meter does not carry.
     """
     asked = terms.of_kind(*USED)
     known = Meter.objects.in_bulk([one.code for one in asked], field_name="code")
+    found = []
     for one in asked:
         meter = known.get(one.code)
         if meter is None:
@@ -114,7 +123,8 @@ def require_counted(terms: Terms) -> None:
             said = _("The meter “%(code)s” knows no values to take a share of.")
         else:
             continue
-        raise NotCounted(said % {"code": one.code}, field=one.code)
+        found.append((one.code, said % {"code": one.code}))
+    return found
 
 
 def _require_right(by: User | None) -> None:

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from accounts.customers import NotAllowed
 from accounts.models import User
 from crm_billing.errors import DomainError
-from packages.catalogue import Affected
+from packages.affected import Affected
 from packages.dunning import ENDED, STATES, SUSPENDED, Rules, Step
 from packages.models import DunningPolicy, Subscription
 from packages.models.dunning import LEAD, LONGEST_KEPT_DAYS

@@ -16,7 +16,8 @@ from accounts.models import Consent, User
 from crm_billing.errors import DomainError
 from crm_billing.transactions import money_transaction
 from packages import acting, agreements, quotes, redemptions
-from packages.catalogue import Affected, require_publisher
+from packages.affected import Affected
+from packages.catalogue import require_publisher
 from packages.changes import NotNow
 from packages.comparing import is_no_worse
 from packages.discounts import Course

@@ -58,6 +58,13 @@ def per_term(amount: Money, interval: str) -> str:
     return str(PER_TERM[interval]) % {"amount": money(amount)}
 
 
+def scope(currency: str, interval: str) -> str:
+    """
+    Say for what a price is: CNY · Monthly.
+    """
+    return f"{currency} · {TERM[interval]}"
+
+
 def summed_up(one: Component, terms: Terms) -> str:
     """
     Say in a few words what a component gives and costs; the empty text: it is simply included.

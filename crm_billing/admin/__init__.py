@@ -5,7 +5,7 @@ The admin looks and commands act: a page shows parts, a `Command` asks and runs 
 """
 
 from crm_billing.admin import errands, neighbours
-from crm_billing.admin.base import Button, ReadOnlyAdmin, Tab, page
+from crm_billing.admin.base import Button, ReadOnlyAdmin, Tab, ask, page
 from crm_billing.admin.commands import Command, ReasonForm, attempt, offered
 from crm_billing.admin.days import DayRangeFilter
 from crm_billing.admin.dress import DressedForm
@@ -46,6 +46,7 @@ __all__ = [
     "Timeline",
     "address",
     "amount",
+    "ask",
     "attempt",
     "badge",
     "errands",

@@ -6,19 +6,21 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from django import forms
 from django.contrib import messages
 from django.contrib.admin import SimpleListFilter
 from django.contrib.admin.utils import unquote
 from django.contrib.admin.views.main import ERROR_FLAG, ChangeList
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from unfold.admin import ModelAdmin
 
-from crm_billing.admin.commands import Command, offered, view_of
+from crm_billing.admin.commands import Command, attempt, offered, view_of
 from crm_billing.admin.days import DayRangeFilter
 from crm_billing.admin.parts import Part, address
 
@@ -203,3 +205,36 @@ def page(admin: ModelAdmin, request: HttpRequest, template: str, context: dict[s
     request.current_app = admin.admin_site.name
     shared = admin.admin_site.each_context(request) | {"opts": admin.opts, "media": admin.media}
     return TemplateResponse(request, template, shared | context, status=context.get("status", 200))
+
+
+def ask(
+    admin: ModelAdmin,
+    request: HttpRequest,
+    form: forms.Form,
+    run: Callable[[Any, Any, dict[str, Any]], Any],
+    *,
+    done: Callable[[Any], tuple[str, str]],
+    row: Any = None,
+    **shown: Any,
+) -> HttpResponse:
+    """
+    Ask with a form and run a command that makes something, or concerns a part of `row`.
+
+    done: what the command returned -> what to say, and where one goes.
+    shown: title, text, submit and back of the page, and more of its own.
+    """
+    posted = request.method == "POST"
+    made = attempt(request, form, row, run) if posted else None
+    if made is not None:
+        said, url = done(made)
+        messages.success(request, said)
+        return redirect(url)
+    context = {
+        "form": form,
+        "stacked": True,
+        "media": admin.media + form.media,
+        "status": 422 if posted else 200,
+    }
+    if row is not None:
+        context |= {"original": row, "object_id": row.pk}
+    return page(admin, request, "admin/command.html", context | shown)

@@ -4,10 +4,9 @@ Coupons: what they give in words, who uses them; draft, publish and end them.
 
 from typing import Any
 
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -26,9 +25,8 @@ from crm_billing.admin import (
     Table,
     address,
     amount,
-    attempt,
+    ask,
     link,
-    page,
     stamp,
 )
 from packages import coupon_words, coupons, quotes, redemptions, wording
@@ -225,8 +223,7 @@ class CouponAdmin(ReadOnlyAdmin):
         return fresh_proof_required(self._new)(request)
 
     def _new(self, request: StaffRequest) -> HttpResponse:
-        posted = request.method == "POST"
-        form = CouponForm(request.POST if posted else None)
+        form = CouponForm(request.POST if request.method == "POST" else None)
 
         def run(request: StaffRequest, row: None, cleaned: dict) -> Coupon:
             now = timezone.now()
@@ -234,21 +231,18 @@ class CouponAdmin(ReadOnlyAdmin):
                 facts=form.facts(now), packages=cleaned["packages"], at=now, by=request.user
             )
 
-        coupon = attempt(request, form, None, run) if posted else None
-        if coupon is not None:
-            messages.success(request, _("The draft is written. Look at it, then let it be used."))
-            return redirect(address(coupon))
-        context = {
-            "title": _("New coupon"),
-            "text": _(
+        said = _("The draft is written. Look at it, then let it be used.")
+        return ask(
+            self,
+            request,
+            form,
+            run,
+            done=lambda coupon: (said, address(coupon)),
+            title=_("New coupon"),
+            text=_(
                 "Nobody can use it before it is published. A draft can be written anew under the "
                 "same code."
             ),
-            "form": form,
-            "stacked": True,
-            "submit": _("Write the draft"),
-            "back": reverse("admin:packages_coupon_changelist"),
-            "media": self.media + form.media,
-            "status": 422 if posted else 200,
-        }
-        return page(self, request, "admin/command.html", context)
+            submit=_("Write the draft"),
+            back=reverse("admin:packages_coupon_changelist"),
+        )

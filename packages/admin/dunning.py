@@ -31,7 +31,7 @@ from crm_billing.admin import (
     stamp,
 )
 from packages import policies
-from packages.admin.packages import affected_table
+from packages.admin.shown import affected_table
 from packages.dunning import ENDED, PAST_DUE, RESTRICTED, STATES, SUSPENDED, Rules, Step
 from packages.models import DunningPolicy, Subscription
 from packages.models.dunning import LEAD, LONGEST_KEPT_DAYS

@@ -29,7 +29,6 @@ from crm_billing.admin import (
 )
 from packages import price_moves
 from packages.admin import shown
-from packages.admin.packages import affected_table
 from packages.catalogue import PUBLISH
 from packages.comparing import is_no_worse
 from packages.models import PriceAnnouncement, PriceMove, PriceVersion
@@ -98,7 +97,7 @@ def _before_announcing(request: HttpRequest, version: PriceVersion) -> list[Part
         )
         for one in price_moves.candidates(version, at=timezone.now())
     ]
-    return [affected_table(price_moves.affected(version)), *compared]
+    return [shown.affected_table(price_moves.affected(version)), *compared]
 
 
 ANNOUNCE = Command(

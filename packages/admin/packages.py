@@ -12,15 +12,20 @@ from unfold.decorators import display
 
 from accounts.http import StaffRequest
 from accounts.staff import fresh_proof_required
-from crm_billing.admin import Command, Facts, Part, ReadOnlyAdmin, Table, badge, link, stamp
-from packages import catalogue
-from packages.admin.shown import versions_table
-from packages.catalogue import PUBLISH, Affected
+from crm_billing.admin import Command, Facts, Part, Table, badge, link, stamp
+from packages import affected, catalogue, completeness, drafting
+from packages.admin import package_drafts, shown
+from packages.admin.draft_forms import SeenForm
+from packages.admin.package_drafts import FACTS, PackageDrafts
+from packages.admin.preview import still_missing
+from packages.catalogue import PUBLISH
 from packages.models import Package, PriceVersion
 
 
 def publish(request: StaffRequest, package: Package, cleaned: dict) -> str:
-    catalogue.publish(package_id=package.pk, at=timezone.now(), by=request.user)
+    catalogue.publish(
+        package_id=package.pk, seen=cleaned["seen"], at=timezone.now(), by=request.user
+    )
     return _("The package is on sale.")
 
 
@@ -29,34 +34,32 @@ def retire(request: StaffRequest, package: Package, cleaned: dict) -> str:
     return _("The package is retired.")
 
 
-def affected_table(affected: list[Affected]) -> Table:
-    """
-    Return whom a change concerns, as a table.
-    """
-    return Table(
-        title=_("Who is affected"),
-        headers=[_("Who"), ">" + _("How many")],
-        rows=[(one.who, one.count) for one in affected],
-    )
-
-
 def _prices(package: Package) -> Table:
     versions = PriceVersion.objects.whole().filter(package=package)
-    return versions_table(_("Prices"), list(versions.order_by("-number")[:100]))
+    return shown.versions_table(_("Prices"), list(versions.order_by("-number")[:100]))
+
+
+def _before_publishing(request: HttpRequest, package: Package) -> list[Part]:
+    return [
+        *still_missing(completeness.missing(package)),
+        _prices(package),
+        *package_drafts.previews(package),
+    ]
 
 
 def _before_retiring(request: HttpRequest, package: Package) -> list[Part]:
-    found = catalogue.affected_by_retiring(package, at=timezone.now())
-    return [affected_table(found), _prices(package)]
+    found = affected.by_retiring(package, at=timezone.now())
+    return [shown.affected_table(found), _prices(package)]
 
 
 @admin.register(Package)
-class PackageAdmin(ReadOnlyAdmin):
+class PackageAdmin(PackageDrafts):
     list_display = ["code", "title", "kind", "condition", "position", "prices_open"]
     list_filter = ["kind", "state"]
     search_fields = ["=code", "name", "name_en"]
     ordering = ["position", "pk"]
     commands = [
+        FACTS,
         Command(
             name="publish",
             label=gettext_lazy("Put on sale"),
@@ -66,7 +69,11 @@ class PackageAdmin(ReadOnlyAdmin):
                 "Customers see the package and its prices at once. Published prices never change: "
                 "a new price is a new version."
             ),
-            parts=lambda request, package: [_prices(package)],
+            form=SeenForm,
+            given=lambda request, package: {
+                "now": drafting.fingerprint(*catalogue.all_of(package))
+            },
+            parts=_before_publishing,
             icon="building-store",
             fits=lambda request, package: package.state == Package.State.DRAFT,
             guard=fresh_proof_required,
@@ -108,19 +115,8 @@ class PackageAdmin(ReadOnlyAdmin):
 
     def parts(self, request: HttpRequest, package: Package) -> list[Part]:
         return [
-            Facts(
-                title=_("Package"),
-                rows=[
-                    (_("State"), self.condition(package)),
-                    (_("Short code"), package.code),
-                    (_("Kind"), package.get_kind_display()),
-                    (_("Chinese name"), package.name),
-                    (_("English name"), package.name_en),
-                    (_("Summary"), package.summary),
-                    (_("English summary"), package.summary_en),
-                    (_("Place in the list"), str(package.position)),
-                ],
-            ),
+            *still_missing(completeness.missing(package)),
+            shown.facts(package),
             Facts(
                 title=_("What happened to it"),
                 rows=[
@@ -133,4 +129,5 @@ class PackageAdmin(ReadOnlyAdmin):
                 ],
             ),
             _prices(package),
+            *package_drafts.previews(package),
         ]

@@ -21,11 +21,9 @@ from crm_billing.admin import (
     NOTHING,
     Button,
     Command,
-    Comparison,
     DressedForm,
     Facts,
     Part,
-    ReadOnlyAdmin,
     address,
     amount,
     link,
@@ -33,11 +31,12 @@ from crm_billing.admin import (
     stamp,
 )
 from packages import catalogue, wording
-from packages.admin import shown
+from packages.admin import price_drafts, shown
+from packages.admin.component_pages import ComponentPages
 from packages.admin.moves import ANNOUNCE
-from packages.admin.packages import affected_table
+from packages.admin.price_drafts import BEGIN, HEADING, REMOVE
 from packages.admin.price_form import PriceForm
-from packages.catalogue import PUBLISH, Preview
+from packages.catalogue import PUBLISH
 from packages.models import Package, PriceVersion
 
 
@@ -62,41 +61,16 @@ def end(request: StaffRequest, version: PriceVersion, cleaned: dict) -> str:
     return _("The end of the price is decided.")
 
 
-def changes(seen: Preview, customer: Any) -> list[Part]:
-    """
-    Show a price that is not yet written beside the one it follows, and whom it concerns.
-    """
-    before = PriceVersion.objects.whole().get(pk=seen.before.pk) if seen.before else None
-    return [
-        Comparison(
-            title=_("What changes"),
-            left=_("Until then (%(version)s)") % {"version": before} if before else NOTHING,
-            right=_("New price"),
-            rows=[
-                (
-                    _("Valid from"),
-                    stamp(before.valid_from) if before else NOTHING,
-                    stamp(seen.valid_from),
-                ),
-                (
-                    _("Only for"),
-                    (before.customer or _("everybody")) if before else NOTHING,
-                    customer or _("everybody"),
-                ),
-                *shown.compared(before.terms if before else None, seen.after),
-            ],
-        ),
-        affected_table(seen.affected),
-    ]
-
-
 @admin.register(PriceVersion)
-class PriceVersionAdmin(ReadOnlyAdmin):
+class PriceVersionAdmin(ComponentPages):
     list_display = ["__str__", "title", "term", "fixed", "only_for", "since", "until"]
     list_filter = ["package", "interval", "currency"]
     search_fields = ["=package__code", "package__name", "=customer__number", "customer__name"]
     ordering = ["package__position", "package_id", "-number"]
     commands = [
+        BEGIN,
+        HEADING,
+        REMOVE,
         Command(
             name="end",
             label=gettext_lazy("End this price"),
@@ -153,20 +127,23 @@ class PriceVersionAdmin(ReadOnlyAdmin):
 
     def parts(self, request: HttpRequest, version: PriceVersion) -> list[Part]:
         terms = version.terms
+        price = Facts(
+            title=_("Price"),
+            rows=[
+                (_("Package"), link(version.package)),
+                (_("Version"), str(version.number)),
+                (_("Term"), str(wording.TERM[version.interval])),
+                (_("Currency"), version.currency),
+                (_("Only for"), link(version.customer) if version.customer else _("everybody")),
+                (_("Days of trial"), str(terms.trial_days)),
+                (_("Charging terms"), version.terms_version),
+                *shown.offer_facts(terms),
+            ],
+        )
+        if version.published_at is None:
+            return price_drafts.parts(request, version, price)
         return [
-            Facts(
-                title=_("Price"),
-                rows=[
-                    (_("Package"), link(version.package)),
-                    (_("Version"), str(version.number)),
-                    (_("Term"), str(wording.TERM[version.interval])),
-                    (_("Currency"), version.currency),
-                    (_("Only for"), link(version.customer) if version.customer else _("everybody")),
-                    (_("Days of trial"), str(terms.trial_days)),
-                    (_("Charging terms"), version.terms_version),
-                    *shown.offer_facts(terms),
-                ],
-            ),
+            price,
             Facts(
                 title=_("When it is sold"),
                 rows=[
@@ -183,8 +160,8 @@ class PriceVersionAdmin(ReadOnlyAdmin):
 
     def buttons(self, request: HttpRequest, version: PriceVersion) -> list[Button]:
         offered = super().buttons(request, version)
-        on_sale = version.package.state == Package.State.PUBLISHED
-        if on_sale and request.user.has_perm(PUBLISH):
+        is_sold = version.published_at and version.package.state == Package.State.PUBLISHED
+        if is_sold and request.user.has_perm(PUBLISH):
             url = address(version, "reprice")
             offered.insert(0, Button(label=_("New price like this"), url=url, icon="copy"))
         return offered
@@ -220,7 +197,7 @@ class PriceVersionAdmin(ReadOnlyAdmin):
             form,
             check=lambda cleaned: catalogue.preview_reprice(**asked(cleaned)),
             publish=lambda cleaned: catalogue.reprice(**asked(cleaned)),
-            changes=lambda preview: changes(preview, form.cleaned_data["customer"]),
+            changes=lambda preview: shown.changes(preview, form.cleaned_data["customer"]),
             published=_("The new price is decided."),
             context={
                 "title": _("New price for %(package)s") % {"package": like.package.called},

@@ -6,10 +6,22 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from crm_billing.admin import NOTHING, Table, amount, link, stamp
+from crm_billing.admin import (
+    NOTHING,
+    Comparison,
+    Facts,
+    Part,
+    Table,
+    amount,
+    badge,
+    link,
+    stamp,
+)
 from crm_billing.templatetags.ui import money
 from packages import wording
-from packages.models import PriceComponent, PriceVersion
+from packages.affected import Affected
+from packages.catalogue import Preview
+from packages.models import Package, PriceComponent, PriceVersion
 from packages.terms import Terms
 
 KINDS = dict(PriceComponent.Kind.choices)
@@ -35,7 +47,7 @@ def versions_table(title: str, versions: list[PriceVersion], **more: Any) -> Tab
                 str(wording.TERM[one.interval]),
                 amount(headline(one.terms)),
                 link(one.customer) if one.customer else _("everybody"),
-                stamp(one.valid_from),
+                stamp(one.valid_from) if one.published_at else badge("DRAFT", _("Draft")),
                 stamp(one.valid_to),
             )
             for one in versions
@@ -63,9 +75,12 @@ def components_table(title: str, terms: Terms, **more: Any) -> Table:
 
 def headline(terms: Terms) -> Any:
     """
-    Return the amount a price is known by: what is fixed of it, or what is to be paid in.
+    Return the amount a price is known by: what is fixed of it, or what is to be paid in; None while
+    nothing is said of it yet.
     """
-    return terms.offer.amount if terms.offer else terms.fixed
+    if terms.offer:
+        return terms.offer.amount
+    return terms.fixed if terms.components else None
 
 
 def offer_facts(terms: Terms) -> list[tuple[Any, Any]]:
@@ -101,3 +116,61 @@ def _told(terms: Terms) -> dict[str, str]:
     else:
         told[_("Days of trial")] = str(terms.trial_days)
     return told
+
+
+def facts(package: Package) -> Facts:
+    """
+    Return how a package presents itself.
+    """
+    return Facts(
+        title=_("Package"),
+        rows=[
+            (_("State"), badge(package.state, package.get_state_display())),
+            (_("Short code"), package.code),
+            (_("Kind"), package.get_kind_display()),
+            (_("Chinese name"), package.name),
+            (_("English name"), package.name_en),
+            (_("Summary"), package.summary),
+            (_("English summary"), package.summary_en),
+            (_("Place in the list"), str(package.position)),
+        ],
+    )
+
+
+def affected_table(found: list[Affected]) -> Table:
+    """
+    Return whom a change concerns, as a table.
+    """
+    return Table(
+        title=_("Who is affected"),
+        headers=[_("Who"), ">" + _("How many")],
+        rows=[(one.who, one.count) for one in found],
+    )
+
+
+def changes(seen: Preview, customer: Any) -> list[Part]:
+    """
+    Show a price that is not yet written beside the one it follows, and whom it concerns.
+    """
+    before = PriceVersion.objects.whole().get(pk=seen.before.pk) if seen.before else None
+    return [
+        Comparison(
+            title=_("What changes"),
+            left=_("Until then (%(version)s)") % {"version": before} if before else NOTHING,
+            right=_("New price"),
+            rows=[
+                (
+                    _("Valid from"),
+                    stamp(before.valid_from) if before else NOTHING,
+                    stamp(seen.valid_from),
+                ),
+                (
+                    _("Only for"),
+                    (before.customer or _("everybody")) if before else NOTHING,
+                    customer or _("everybody"),
+                ),
+                *compared(before.terms if before else None, seen.after),
+            ],
+        ),
+        affected_table(seen.affected),
+    ]

@@ -6,10 +6,9 @@ from datetime import timedelta
 from typing import Any
 
 from django import forms
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.db.models import Sum
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -29,10 +28,9 @@ from crm_billing.admin import (
     ReadOnlyAdmin,
     Table,
     address,
-    attempt,
+    ask,
     link,
     minor_amount,
-    page,
     stamp,
 )
 from packages import meters, wording
@@ -179,27 +177,22 @@ class MeterAdmin(ReadOnlyAdmin):
         return fresh_proof_required(self._new)(request)
 
     def _new(self, request: StaffRequest) -> HttpResponse:
-        posted = request.method == "POST"
-        form = MeterForm(request.POST if posted else None)
+        form = MeterForm(request.POST if request.method == "POST" else None)
 
         def run(request: StaffRequest, row: None, cleaned: dict) -> Meter:
             return meters.add(**cleaned, at=timezone.now(), by=request.user)
 
-        meter = attempt(request, form, None, run) if posted else None
-        if meter is not None:
-            messages.success(request, _("The meter counts from now on."))
-            return redirect(address(meter))
-        context = {
-            "title": _("New meter"),
-            "text": _("A meter never changes. How many events make one quantity holds for ever."),
-            "form": form,
-            "stacked": True,
-            "submit": _("Add"),
-            "back": reverse("admin:packages_meter_changelist"),
-            "media": self.media + form.media,
-            "status": 422 if posted else 200,
-        }
-        return page(self, request, "admin/command.html", context)
+        return ask(
+            self,
+            request,
+            form,
+            run,
+            done=lambda meter: (_("The meter counts from now on."), address(meter)),
+            title=_("New meter"),
+            text=_("A meter never changes. How many events make one quantity holds for ever."),
+            submit=_("Add"),
+            back=reverse("admin:packages_meter_changelist"),
+        )
 
 
 @admin.register(UsageEvent)

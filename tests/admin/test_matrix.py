@@ -115,10 +115,22 @@ TABLE = {
 
     "packages_package_changelist":             "list  list  list  list  no",
     "packages_package_change":                 "page  page  page  page  no",
+    "packages_package_new":                    "no    no    no    ask   no",
+    "packages_package_facts":                  "no    no    no    ask   no",
+    "packages_package_price":                  "no    no    no    ask   no",
+    "packages_package_copy":                   "no    no    no    ask   no",
     "packages_package_publish":                "no    no    no    ask   no",
     "packages_package_retire":                 "no    no    no    ask   no",
     "packages_priceversion_changelist":        "list  list  list  list  no",
     "packages_priceversion_change":            "page  page  page  page  no",
+    "packages_priceversion_heading":           "no    no    no    ask   no",
+    "packages_priceversion_remove":            "no    no    no    ask   no",
+    "packages_priceversion_new_component":     "no    no    no    ask   no",
+    "packages_priceversion_component":         "no    no    no    ask   no",
+    "packages_priceversion_remove_component":  "no    no    no    ask   no",
+    "packages_priceversion_raise_component":   "no    no    no    act   no",
+    "packages_priceversion_lower_component":   "no    no    no    act   no",
+    "packages_priceversion_publish":           "no    no    no    ask   no",
     "packages_priceversion_end":               "no    no    no    ask   no",
     "packages_priceversion_reprice":           "no    no    no    ask   no",
     "packages_priceversion_announce":          "no    no    no    ask   no",
@@ -198,6 +210,8 @@ ACTIONS = {
     ("packages_notice", "announce_selected"): {"ADMIN"},
 }
 # fmt: on
+# what addresses name besides a row -> such a part of the row's
+PARTS = {"<slug:code>": "base", "<slug:kind>": "recurring"}
 
 WRITE = re.compile(r'\s*(?:INSERT INTO|UPDATE|DELETE FROM)\s+"?(\w+)"?', re.IGNORECASE)
 OF_ONES_SESSION = {"django_session", "usersessions_usersession"}
@@ -232,7 +246,8 @@ def address(name: str, made: world.World) -> str:
     if "object_id" not in routes()[name]:
         return reverse(f"admin:{name}")
     row = next(row for kind, row in named(made).items() if name.startswith(f"{kind}_"))
-    return reverse(f"admin:{name}", args=[row.pk])
+    more = [sample for part, sample in PARTS.items() if part in routes()[name]]
+    return reverse(f"admin:{name}", args=[row.pk, *more])
 
 
 def named(made: world.World) -> dict[str, Any]:

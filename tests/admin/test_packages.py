@@ -58,13 +58,28 @@ def whole():
     )
 
 
+def entered_at(client, address: str, **changes: str) -> dict[str, str]:
+    """
+    Return what the form of a page begins with, changed.
+    """
+    form = client.get(address).context["form"]
+    begins = {name: form.get_initial_for_field(field, name) for name, field in form.fields.items()}
+    return {name: "" if value is None else str(value) for name, value in begins.items()} | changes
+
+
 def entered(client, version: PriceVersion, **changes: str) -> dict[str, str]:
     """
     Return what the form of a new price begins with, changed.
     """
-    form = client.get(url("reprice", version)).context["form"]
-    begins = {name: form.get_initial_for_field(field, name) for name, field in form.fields.items()}
-    return {name: "" if value is None else str(value) for name, value in begins.items()} | changes
+    return entered_at(client, url("reprice", version), **changes)
+
+
+def publish(client, package: Package):
+    """
+    Look at a draft and publish what was seen.
+    """
+    address = url("publish", package)
+    return client.post(address, entered_at(client, address))
 
 
 class TestPages:
@@ -92,18 +107,18 @@ class TestPublish:
     def test_shows_the_prices_first_and_puts_them_on_sale(self, client, admin):
         package = drafted()
         assert "¥99.00" in text(client.get(url("publish", package)))
-        client.post(url("publish", package))
+        publish(client, package)
         package.refresh_from_db()
         assert (package.state, package.published_by) == (Package.State.PUBLISHED, admin)
 
     def test_says_why_not(self, client, admin):
         package = published()
-        answer = client.post(url("publish", package))
+        answer = publish(client, package)
         assert answer.status_code == 422 and "published before" in text(answer)
 
     def test_says_that_nothing_counts_what_it_charges_for(self, client, admin):
         package = drafted(terms(basic(), calls()))
-        answer = client.post(url("publish", package))
+        answer = publish(client, package)
         assert answer.status_code == 422 and "No meter counts “api_calls”" in text(answer)
 
 
@@ -162,8 +177,8 @@ class TestReprice:
             c0_amount="0",
             c1_tiers="5 30\n\n* 12.5 3",
             c1_included="1",
-            c1_limit="",
-            c3_bps="38",
+            c1_hard_limit="",
+            c3_percent="0.38",
             c3_most="25.00",
             trial_days="0",
         )
@@ -188,8 +203,8 @@ class TestReprice:
             ({"c1_tiers": "10 25 1 1"}, "c1_tiers"),
             ({"c1_tiers": "10 25"}, "c1_tiers"),
             ({"c1_tiers": "* abc"}, "c1_tiers"),
-            ({"c1_limit": "1"}, "c1_tiers"),
-            ({"c3_bps": "10001"}, "c3_bps"),
+            ({"c1_hard_limit": "1"}, "c1_tiers"),
+            ({"c3_percent": "100.01"}, "c3_percent"),
             ({"customer": "C99999999"}, "customer"),
             ({"valid_from": "2020-01-01T00:00"}, "valid_from"),
             ({}, "__all__"),

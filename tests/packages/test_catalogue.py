@@ -6,7 +6,7 @@ from django.core.exceptions import ValidationError
 
 from accounts.customers import NotAllowed
 from accounts.roles import ADMIN, FINANCE_MAKER, SUPPORT
-from packages import catalogue, meters, queries
+from packages import affected, catalogue, meters, queries
 from packages.drafting import TERMS_VERSION, BadPrice
 from packages.meters import NotCounted
 from packages.models import Meter, Package, PriceComponent, PriceVersion
@@ -335,7 +335,7 @@ class TestRetire:
         package, mine = published(), open_customer()
         open_customer(currency="USD")
         repriced(package, terms(basic("79.00")), customer=mine)
-        told = catalogue.affected_by_retiring(package, at=LATER)
+        told = affected.by_retiring(package, at=LATER)
         assert [one.count for one in told] == [1, 1]
 
 

@@ -75,6 +75,31 @@ CATALOGUE = [
         },
     ),
     Rule(
+        "packages_price_lacks_nothing",
+        VERSION,
+        {PACKAGE: SOLD, VERSION: {}, COMPONENT: {}},
+        PUBLISH,
+        {
+            "packages_price_lacks_nothing": [
+                {COMPONENT: {"version_id": 2}},
+                {COMPONENT: {"kind": "ONE_OFF"}},
+                {f"{COMPONENT} other": {"id": 2, "code": "other"}},
+                {PACKAGE: {"kind": "ADD_ON"}, VERSION: {"interval": ""}},
+            ]
+        },
+        [
+            {},
+            {f"{COMPONENT} other": {"id": 2, "code": "other", "kind": "ONE_OFF"}},
+            {PACKAGE: {"kind": "ADD_ON"}, COMPONENT: {"kind": "FEATURE"}},
+            {
+                PACKAGE: {"kind": "ADD_ON"},
+                VERSION: {"interval": ""},
+                COMPONENT: {"kind": "ONE_OFF"},
+            },
+            {PACKAGE: {"kind": "TOP_UP"}, VERSION: {"interval": ""}, COMPONENT: {"version_id": 2}},
+        ],
+    ),
+    Rule(
         "packages_price_is_immutable",
         VERSION,
         {PACKAGE: SOLD, COMPONENT: {"version_id": 9}},

@@ -1,0 +1,2 @@
+DROP TRIGGER packages_price_lacks_nothing ON packages_priceversion;
+DROP FUNCTION packages_price_lacks_nothing();
