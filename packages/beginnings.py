@@ -15,7 +15,7 @@ from packages.catalogue import NotOnSale
 from packages.discounts import Course
 from packages.models import Coupon, Package, PriceVersion, Subscription
 from packages.models.subscriptions import MOST_SEATS
-from packages.terms import NO_TERM, SEAT, Terms
+from packages.terms import SEAT, Terms
 
 
 class AlreadySubscribed(DomainError):
@@ -76,12 +76,11 @@ def first(
 
     price_version: read with `whole()`.
     coupon: one that may be used for it; see `redemptions.find`.
-    raises NotOnSale: it is no package with terms.
+    raises NotOnSale: it is a top-up.
     raises BadSeats: fewer than one, or more than are sold.
     """
     terms = price_version.terms
-    kind = price_version.package.kind
-    if kind == Package.Kind.TOP_UP or terms.interval == NO_TERM:
+    if price_version.package.kind == Package.Kind.TOP_UP:
         raise NotOnSale(_("This is bought once, not subscribed to."))
     require_seats(terms, seats)
     discount = coupon and coupon.discount

@@ -24,7 +24,6 @@ from packages.terms import (
     FIXED,
     METERED,
     NO_TERM,
-    ONE_OFF,
     PERCENTAGE,
     RECURRING,
     Component,
@@ -91,13 +90,13 @@ def check_draft(kind: str, terms: Terms) -> None:
     """
     if terms.currency not in settings.CURRENCIES:
         raise BadPrice(_("This currency is not known."), field="currency")
-    if terms.interval not in (NO_TERM, *MONTHS):
-        raise BadPrice(_("There is no such term."), field="interval")
     if not 0 <= terms.trial_days <= LONGEST_TRIAL_DAYS:
         raise BadPrice(_("A trial has at most a year."), field="trial_days")
     if kind == Package.Kind.TOP_UP:
         _check_offer(terms)
         return
+    if terms.interval not in MONTHS:
+        raise BadPrice(_("Choose a term: nothing is sold without one."), field="interval")
     if terms.offer is not None:
         raise BadPrice(_("Only top-up packages promise a bonus, and all others have components."))
     codes = [one.code for one in terms.components]
@@ -109,11 +108,8 @@ def check_draft(kind: str, terms: Terms) -> None:
         except (BadPrice, rating.BadTiers) as refusal:
             refusal.data["field"] = one.code
             raise
-    basics = len(terms.of_kind(RECURRING))
-    if kind == Package.Kind.PLAN and (basics > 1 or terms.interval == NO_TERM):
-        raise BadPrice(_("A plan has a term and one basic price."), field="interval")
-    if terms.interval == NO_TERM and len(terms.of_kind(ONE_OFF)) < len(terms.components):
-        raise BadPrice(_("Without a term there is nothing but one-off prices."), field="interval")
+    if kind == Package.Kind.PLAN and len(terms.of_kind(RECURRING)) > 1:
+        raise BadPrice(_("A plan has one basic price."), field="code")
 
 
 def write(

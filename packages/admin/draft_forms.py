@@ -100,7 +100,7 @@ class HeadingForm(Numbers, DressedForm, forms.Form):
         choices=[(code, code) for code in settings.CURRENCIES],
         initial=settings.CURRENCIES[0],
     )
-    interval = forms.ChoiceField(label=gettext_lazy("Term"), required=False)
+    interval = forms.ChoiceField(label=gettext_lazy("Term"))
     trial_days = forms.IntegerField(
         label=gettext_lazy("Days of trial"),
         initial=0,
@@ -133,11 +133,7 @@ class HeadingForm(Numbers, DressedForm, forms.Form):
 
     def _offer_terms(self, package: Package) -> None:
         interval: Any = self.fields["interval"]
-        interval.choices = [
-            (code, label)
-            for code, label in wording.TERM.items()
-            if code != NO_TERM or package.kind == Package.Kind.ADD_ON
-        ]
+        interval.choices = [(code, label) for code, label in wording.TERM.items() if code]
         self.initial.setdefault("interval", "month")
         like: Any = self.fields["like"]
         found = drafts.sold_last(package, at=timezone.now())

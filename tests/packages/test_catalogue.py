@@ -119,6 +119,12 @@ class TestDraft:
             drafted(terms(basic(), calls(tiers=tiers)))
         assert refused.value.data["field"] == "api_calls"
 
+    @pytest.mark.parametrize("parts", [(), (once("380.00"),), (basic(), once("380.00"))])
+    def test_refuses_add_ons_without_a_term_which_nobody_could_buy(self, parts):
+        with pytest.raises(BadPrice) as refused:
+            drafted(terms(*parts, interval=""), kind="ADD_ON")
+        assert refused.value.data["field"] == "interval"
+
     @pytest.mark.parametrize("bad", [terms(), offer("0.00"), offer("5.00", "-1"), offer(days=0)])
     def test_refuses_top_ups_that_are_none(self, bad):
         with pytest.raises(BadPrice):

@@ -161,14 +161,14 @@ class TestWriteHeading:
 
 class TestWriteComponent:
     def test_refuses_what_contradicts_the_others(self):
-        version = begun(kind="ADD_ON")
+        version = begun(basic())
         at = {"price_version_id": version.pk, "by": None}
-        drafts.write_heading(heading=Terms(currency="CNY"), seen=None, **at)
-        drafts.write_component(component=once(), **at)
-        for bad in (once(), basic(), seats(tiers=())):
+        for bad in (basic(), replace(basic(), code="other"), seats(tiers=())):
             with pytest.raises((BadPrice, drafting.rating.BadTiers)):
                 drafts.write_component(component=bad, **at)
-        assert written(version).components == (once(),)
+        with pytest.raises(BadPrice):
+            drafts.write_heading(heading=Terms(currency="CNY"), seen=None, **at)
+        assert written(version) == terms(basic())
 
     def test_refuses_to_replace_what_is_gone(self):
         version = begun(basic())

@@ -85,17 +85,18 @@ CATALOGUE = [
                 {COMPONENT: {"kind": "ONE_OFF"}},
                 {f"{COMPONENT} other": {"id": 2, "code": "other"}},
                 {PACKAGE: {"kind": "ADD_ON"}, VERSION: {"interval": ""}},
+                {
+                    PACKAGE: {"kind": "ADD_ON"},
+                    VERSION: {"interval": ""},
+                    COMPONENT: {"kind": "ONE_OFF"},
+                },
             ]
         },
         [
             {},
             {f"{COMPONENT} other": {"id": 2, "code": "other", "kind": "ONE_OFF"}},
             {PACKAGE: {"kind": "ADD_ON"}, COMPONENT: {"kind": "FEATURE"}},
-            {
-                PACKAGE: {"kind": "ADD_ON"},
-                VERSION: {"interval": ""},
-                COMPONENT: {"kind": "ONE_OFF"},
-            },
+            {PACKAGE: {"kind": "ADD_ON"}, COMPONENT: {"kind": "ONE_OFF"}},
             {PACKAGE: {"kind": "TOP_UP"}, VERSION: {"interval": ""}, COMPONENT: {"version_id": 2}},
         ],
     ),

@@ -103,7 +103,7 @@ class TestPackageList:
 
     def test_shows_add_ons_trials_and_top_ups(self, english):
         published(plan(trial_days=14))
-        published(terms(once("380.00"), interval=""), code="sms", kind="ADD_ON")
+        published(terms(once("380.00")), code="sms", kind="ADD_ON")
         published(offer(), code="thousand", kind="TOP_UP")
         page = text(english.get(URL))
         assert "14 days" in page and "¥380.00 once" in page
