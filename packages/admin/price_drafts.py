@@ -191,12 +191,13 @@ def _acts(request: HttpRequest, version: PriceVersion, one: Component) -> SafeSt
     def of(page: str) -> str:
         return reverse(f"admin:packages_priceversion_{page}", args=[version.pk, one.code])
 
-    buttons = [
-        Button(label=_("Change"), url=of("component")),
-        Button(label=_("Up"), url=of("raise_component"), post=True),
-        Button(label=_("Down"), url=of("lower_component"), post=True),
-        Button(label=_("Remove"), url=of("remove_component")),
-    ]
+    parts = version.terms.components
+    buttons = [Button(label=_("Change"), url=of("component"))]
+    if one != parts[0]:
+        buttons.append(Button(label=_("Up"), url=of("raise_component"), post=True))
+    if one != parts[-1]:
+        buttons.append(Button(label=_("Down"), url=of("lower_component"), post=True))
+    buttons.append(Button(label=_("Remove"), url=of("remove_component")))
     context = {"buttons": buttons, "called": one.called, "csrf_token": get_token(request)}
     return render_to_string("admin/parts/row_acts.html", context)
 

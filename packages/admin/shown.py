@@ -68,7 +68,7 @@ def components_table(title: str, terms: Terms, **more: Any) -> Table:
             (str(KINDS[one.kind]), one.code, one.called, wording.costs(one, terms))
             for one in terms.components
         ],
-        empty=_("Nothing: it is a top-up package."),
+        empty=_("Nothing: it is a top-up package.") if terms.offer else _("Nothing yet."),
         **more,
     )
 
