@@ -3,7 +3,9 @@ A page that takes terms, shows what they change, and publishes what was shown.
 """
 
 import hashlib
+from abc import abstractmethod
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 from typing import Any
 
 from django import forms
@@ -12,6 +14,7 @@ from django.contrib.admin import ModelAdmin
 from django.db.models import Model
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from crm_billing.admin.base import page
@@ -29,11 +32,12 @@ class LookForm(DressedForm, forms.Form):
     seen = forms.CharField(required=False, max_length=64, widget=forms.HiddenInput)
 
     @property
-    def asked(self) -> tuple:
+    @abstractmethod
+    def asked(self) -> dict[str, Any]:
         """
-        All that is published as it was shown, or not at all.
+        What is published as it was shown or not at all, by the names the commands call it.
+        `valid_from`: None for as soon as can be.
         """
-        raise NotImplementedError
 
     @property
     def digest(self) -> str:
@@ -54,22 +58,27 @@ def look_and_publish(
     request: HttpRequest,
     form: LookForm,
     *,
-    check: Callable[[dict[str, Any]], Any],
-    publish: Callable[[dict[str, Any]], Model],
+    check: Callable[..., Any],
+    publish: Callable[..., Model],
     changes: Callable[[Any], Sequence[Part]],
     published: str,
     context: dict[str, Any],
+    lead: timedelta = timedelta(0),
 ) -> HttpResponse:
     """
     Answer with the terms to fill in and, once they were looked at, with what was made of them.
 
-    check: returns what `changes` shows, without writing it. Both commands get what the form holds.
-    published: said when it is. context: title, text and back of the page, and more of its own.
+    check: returns what `changes` shows, without writing it. Both commands get what the form asks
+    for, `at` and `by`. published: said when it is. context: title, text and back of the page, and
+    more of its own. lead: after which it begins when nobody says when.
     """
     posted = request.method == "POST"
 
     def run(request: HttpRequest, row: None, cleaned: dict[str, Any]) -> Any:
-        return publish(cleaned) if form.was_seen else check(cleaned)
+        now = timezone.now()
+        begins = form.asked["valid_from"] or now + lead
+        command = publish if form.was_seen else check
+        return command(**form.asked | {"valid_from": begins, "at": now, "by": request.user})
 
     done = attempt(request, form, None, run) if posted else None
     if done is not None and form.was_seen:

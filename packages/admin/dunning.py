@@ -95,8 +95,8 @@ class DunningForm(LookForm):
         return Rules(steps=said["steps"], data_kept=timedelta(days=said["data_kept_days"]))
 
     @property
-    def asked(self) -> tuple:
-        return self.cleaned_data["valid_from"], self.rules
+    def asked(self) -> dict[str, Any]:
+        return {"valid_from": self.cleaned_data["valid_from"], "rules": self.rules}
 
 
 def entries_of(rules: Rules) -> dict[str, Any]:
@@ -256,24 +256,15 @@ class DunningPolicyAdmin(ReadOnlyAdmin):
         """
         sent = request.POST if request.method == "POST" else None
         form = DunningForm(sent, initial=entries_of(_wished(request).rules))
-        now = timezone.now()
-
-        def asked(cleaned: dict[str, Any]) -> dict[str, Any]:
-            return {
-                "valid_from": cleaned["valid_from"] or now + LEAD,
-                "rules": form.rules,
-                "at": now,
-                "by": request.user,
-            }
-
         return look_and_publish(
             self,
             request,
             form,
-            check=lambda cleaned: policies.check(**asked(cleaned)),
-            publish=lambda cleaned: policies.publish(**asked(cleaned)),
+            check=policies.check,
+            publish=policies.publish,
             changes=changes,
             published=_("The new rules are published."),
+            lead=LEAD,
             context={
                 "title": _("Publish new rules"),
                 "text": _(

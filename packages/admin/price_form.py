@@ -48,6 +48,7 @@ class PriceForm(Numbers, LookForm):
                 "trial_days": self.old.trial_days,
             },
         )
+        self.package_id = like.package_id
         self.called: dict[str, str] = {}
         for place, one in enumerate(self.old.components):
             fields = fields_of(one, f"c{place}_")
@@ -85,6 +86,11 @@ class PriceForm(Numbers, LookForm):
         )
 
     @property
-    def asked(self) -> tuple:
-        customer = self.cleaned_data["customer"]
-        return customer and customer.pk, self.cleaned_data["valid_from"], self.terms
+    def asked(self) -> dict[str, Any]:
+        said = self.cleaned_data
+        return {
+            "package_id": self.package_id,
+            "customer": said["customer"],
+            "valid_from": said["valid_from"],
+            "terms": self.terms,
+        }

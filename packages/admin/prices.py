@@ -2,8 +2,6 @@
 Prices: every version to read, a new one to begin after a look at what changes and for whom.
 """
 
-from typing import Any
-
 from django import forms
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
@@ -179,24 +177,12 @@ class PriceVersionAdmin(ComponentPages):
         if like is None:
             return self._get_obj_does_not_exist_redirect(request, self.opts, str(object_id))
         form = PriceForm(request.POST if request.method == "POST" else None, like=like)
-        now = timezone.now()
-
-        def asked(cleaned: dict[str, Any]) -> dict[str, Any]:
-            return {
-                "package_id": like.package_id,
-                "terms": form.terms,
-                "valid_from": cleaned["valid_from"] or now,
-                "customer": cleaned["customer"],
-                "at": now,
-                "by": request.user,
-            }
-
         return look_and_publish(
             self,
             request,
             form,
-            check=lambda cleaned: catalogue.preview_reprice(**asked(cleaned)),
-            publish=lambda cleaned: catalogue.reprice(**asked(cleaned)),
+            check=catalogue.preview_reprice,
+            publish=catalogue.reprice,
             changes=lambda preview: shown.changes(preview, form.cleaned_data["customer"]),
             published=_("The new price is decided."),
             context={

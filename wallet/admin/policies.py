@@ -109,8 +109,13 @@ class PolicyForm(LookForm):
         return policies.Terms(**named)
 
     @property
-    def asked(self) -> tuple:
-        return self.cleaned_data["currency"], self.cleaned_data["valid_from"], self.terms
+    def asked(self) -> dict[str, Any]:
+        said = self.cleaned_data
+        return {
+            "currency": said["currency"],
+            "valid_from": said["valid_from"],
+            "terms": self.terms,
+        }
 
 
 def terms_of(policy: WalletPolicy) -> dict[str, Any]:
@@ -240,23 +245,12 @@ class WalletPolicyAdmin(ReadOnlyAdmin):
         form = PolicyForm(
             request.POST if request.method == "POST" else None, initial=_wish(request)
         )
-        now = timezone.now()
-
-        def asked(cleaned: dict[str, Any]) -> dict[str, Any]:
-            return {
-                "currency": cleaned["currency"],
-                "valid_from": cleaned["valid_from"] or now,
-                "terms": form.terms,
-                "at": now,
-                "by": request.user,
-            }
-
         return look_and_publish(
             self,
             request,
             form,
-            check=lambda cleaned: policies.check(**asked(cleaned)),
-            publish=lambda cleaned: policies.publish(**asked(cleaned)),
+            check=policies.check,
+            publish=policies.publish,
             changes=lambda policy: [changes(policy)],
             published=_("The new rules are published."),
             context={
