@@ -40,6 +40,7 @@ def by():
 WAYS = {
     "packages_dunningpolicy_is_legible": [
         '{"hours": 0}',
+        '{"hours": 0, "state": "PAST_DUE", "tells": true}',
         "[1]",
         "[null]",
         '[{"hours": "0", "state": "PAST_DUE", "tells": true}]',
