@@ -236,7 +236,11 @@ class TestPostings:
         principal = chart.wallet_accounts(customer, "CNY")["PRINCIPAL"]
         for lines in (
             [(spent, 5, 5, 1), (suspense, -5)],
+            [(spent, 5, 5, "NULL"), (suspense, -5)],
+            [(spent, 5, "NULL", 1), (suspense, -5)],
             [(principal, 100), (spent, -100)],
+            [(principal, 100, 1100, "NULL"), (spent, -100)],
+            [(principal, 100, "NULL", 2), (spent, -100)],
         ):
             with pytest.raises(DatabaseError) as error, transaction.atomic():
                 TestEntries().write(new_entry(customer), spent, lines)
