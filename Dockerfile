@@ -4,7 +4,7 @@ RUN apt-get update \
     && apt-get install --yes --no-install-recommends python3 python3-pip-whl ca-certificates \
         libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0 \
     && rm -rf /var/lib/apt/lists/* \
-    && useradd --system --uid 10001 --home-dir /srv/portal portal
+    && useradd --uid 10001 --home-dir /srv/portal portal
 WORKDIR /srv/portal
 COPY .ci .ci
 COPY requirements.txt .
