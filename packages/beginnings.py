@@ -163,12 +163,19 @@ def already(held: Subscription, package: Package) -> str:
 def require_seats(terms: Terms, seats: int) -> None:
     if seats < 1:
         raise BadSeats(_("At least one seat is needed."), field="seats")
-    sold = terms.of_kind(SEAT)
-    if not sold and seats > 1:
+    if not terms.of_kind(SEAT) and seats > 1:
         raise BadSeats(_("This package is not sold by seats."), field="seats")
-    limits = [int(one.hard_limit) for one in sold if one.hard_limit is not None]
-    most = min([*limits, MOST_SEATS])
+    most = most_seats(terms)
     if seats > most:
         raise BadSeats(
             _("At most %(most)s seats are sold.") % {"most": wording.number(most)}, field="seats"
         )
+
+
+def most_seats(terms: Terms) -> int:
+    """
+    Return how many seats of a price one subscription may have at most; one where it knows none.
+    """
+    sold = terms.of_kind(SEAT)
+    limits = [int(one.hard_limit) for one in sold if one.hard_limit is not None]
+    return min([*limits, MOST_SEATS]) if sold else 1

@@ -135,6 +135,14 @@ class ChangeForm(forms.Form):
         return self.versions[self.cleaned_data["price"]]
 
     @property
+    def seats_looked_at(self) -> int:
+        """
+        Return with how many seats all prices are shown: those entered, if they can be read.
+        """
+        entered = self.cleaned_data.get("seats") if self.is_bound and self.is_valid() else None
+        return entered or self.fields["seats"].initial
+
+    @property
     def seats(self) -> int:
         """
         Return the seats asked for; one where the price knows none.

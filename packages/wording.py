@@ -6,7 +6,7 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 
 from django.utils.formats import date_format
-from django.utils.translation import get_language, gettext_lazy
+from django.utils.translation import get_language, gettext_lazy, ngettext
 from django.utils.translation import gettext as _
 from djmoney.money import Money
 
@@ -52,6 +52,16 @@ def pack(one: Component, units: Decimal) -> str:
     Say how much more of a component there is: "API calls +10,000 calls".
     """
     return f"{one.called} +{number(units)} {one.counted_in}".strip()
+
+
+def seats(count: int) -> str:
+    return ngettext("%(count)s seat", "%(count)s seats", count) % {"count": number(count)}
+
+
+def seats_at_most(count: int) -> str:
+    return ngettext("at most %(count)s seat", "at most %(count)s seats", count) % {
+        "count": number(count)
+    }
 
 
 def per_term(amount: Money, interval: str) -> str:

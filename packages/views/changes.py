@@ -22,10 +22,12 @@ from crm_billing.money import from_minor
 from packages import (
     advisor,
     agreements,
+    beginnings,
     change_lines,
     changes,
     explain,
     queries,
+    quotes,
     subscriptions,
     waiting,
     wording,
@@ -49,11 +51,14 @@ CONTROL = "portal:change"
 @dataclass(slots=True)
 class Choice:
     """
-    A price that may be chosen. is_now: the subscription has it.
+    A price that may be chosen. price: of a term with the seats looked at; seats: how many these
+    are, or how many there are at most; empty when it is not sold by seats. is_now: the subscription
+    has it.
     """
 
     version: PriceVersion
     price: str
+    seats: str
     is_now: bool
     is_chosen: bool
 
@@ -79,6 +84,7 @@ def change(request: PortalRequest, number: str) -> HttpResponse:
         except DomainError as error:
             refusal = str(error)
     chosen = form["price"].value() or subscription.price_version_id
+    seats = form.seats_looked_at
     context = {
         "line": line_of(subscription),
         "subscription": subscription,
@@ -86,7 +92,7 @@ def change(request: PortalRequest, number: str) -> HttpResponse:
         "choices": [
             Choice(
                 version=one,
-                price=wording.per_term(one.terms.fixed, one.interval),
+                **_costs(one, seats),
                 is_now=one.pk == subscription.price_version_id,
                 is_chosen=str(one.pk) == str(chosen),
             )
@@ -99,6 +105,20 @@ def change(request: PortalRequest, number: str) -> HttpResponse:
     }
     status = 422 if refusal or (form.is_bound and form.errors) else 200
     return render(request, "packages/change.html", context, status=status)
+
+
+def _costs(version: PriceVersion, wanted: int) -> dict[str, str]:
+    """
+    Say what a term of a price costs with so many seats, or with as many as there are at most.
+    """
+    seats = min(wanted, beginnings.most_seats(version.terms))
+    said = wording.seats(seats) if seats == wanted else wording.seats_at_most(seats)
+    return {
+        "price": wording.per_term(
+            quotes.price(version.terms, seats=seats).each_term, version.interval
+        ),
+        "seats": said if version.terms.of_kind(SEAT) else "",
+    }
 
 
 @may_top_up

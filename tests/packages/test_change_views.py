@@ -1,5 +1,6 @@
 import re
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 from django.utils import timezone
@@ -53,6 +54,14 @@ def dear() -> str:
     return f"?price={on_sale(terms(basic('9000.00')), code='big').pk}"
 
 
+def offers(page) -> list[str]:
+    """
+    Return the prices a page offers to change to, in words.
+    """
+    labels = re.findall(r'class="change-choice">(.*?)</label>', page.content.decode(), re.S)
+    return [" ".join(re.sub(r"<[^>]+>|Now", " ", one).split()) for one in labels]
+
+
 def seen(page) -> str:
     return re.search(r'name="seen" value="([^"]+)"', page.content.decode())[1]
 
@@ -61,11 +70,17 @@ class TestChange:
     def test_offers_what_is_on_sale_with_the_present_one_chosen(self, english, running):
         on_sale(terms(basic("900.00")), code="big")
         page = english.get(url(running))
-        assert re.findall(r"(Pro|Big) (¥\S+ a month)", text(page))[:2] == [
-            ("Pro", "¥99.00 a month"),
-            ("Big", "¥900.00 a month"),
-        ]
+        assert offers(page) == ["Pro ¥124.00 a month · 2 seats", "Big ¥900.00 a month"]
         assert "What you agree to" not in text(page)
+
+    def test_offers_all_with_the_seats_entered_or_as_many_as_there_are(self, english, running):
+        on_sale(terms(basic("9.00"), seats(1, hard_limit=Decimal(1))), code="small")
+        small = "Small ¥9.00 a month · at most 1 seat"
+        assert offers(english.get(url(running))) == ["Pro ¥124.00 a month · 2 seats", small]
+        five = english.get(url(running, f"?price={running.price_version_id}&seats=5"))
+        assert offers(five) == ["Pro ¥199.00 a month · 5 seats", small]
+        unreadable = english.get(url(running, f"?price={running.price_version_id}&seats=x"))
+        assert offers(unreadable) == ["Pro ¥124.00 a month · 2 seats", small]
 
     def test_says_what_is_wrong_with_what_was_entered(self, english, running):
         answer = english.get(url(running, "?price=999999&seats=-3"))
