@@ -247,6 +247,18 @@ class TestPostings:
             rule = error.value.__cause__.diag.constraint_name
             assert rule == "wallet_posting_counts_iff_customer"
 
+    @pytest.mark.parametrize("balance", [0, 1000, 900])
+    @pytest.mark.parametrize("version", [-1, 0, 2])
+    def test_may_not_come_without_their_account(self, spent, balance, version):
+        customer = funded_customer("10.00")
+        principal = chart.wallet_accounts(customer, "CNY")["PRINCIPAL"]
+        with pytest.raises(DatabaseError) as error, transaction.atomic():
+            TestEntries().write(
+                new_entry(customer), spent, [(principal, 100, balance, version), (spent, -100)]
+            )
+        rule = error.value.__cause__.diag.constraint_name
+        assert rule == "wallet_posting_continues_running_balance"
+
     @pytest.mark.parametrize(("balance", "version"), [(901, 2), (899, 2), (900, 3)])
     def test_must_be_named_when_they_break_the_running_balance(self, spent, balance, version):
         customer = funded_customer("10.00")
