@@ -83,7 +83,7 @@ def _of_each_table(columns: Callable[[type[Model]], str]) -> str:
 
 
 def _moments(model: type[Model]) -> str:
-    moments = [one.column for one in model._meta.fields if isinstance(one, DateTimeField)]
+    moments = [one.attname for one in model._meta.fields if isinstance(one, DateTimeField)]
     return f"unnest(ARRAY[{', '.join(moments)}]::timestamptz[]) AS moment"
 
 
@@ -161,14 +161,28 @@ def kept(customer: Customer, question: str, answer: Callable[[], A], *, at: date
     if (
         known is not None
         and known.since <= at < known.until
-        and known.state == _asked(_STATE, customer, at)
+        and known.state == state(customer, at=at)
     ):
         return known.answer
     with snapshot():
-        new = _Kept(_asked(_STATE, customer, at), at, _until(customer, at), answer())
+        new = _Kept(state(customer, at=at), at, _until(customer, at), answer())
     if new.until > at:
         _keep(key, new)
     return new.answer
+
+
+def state(customer: Customer, *, at: datetime) -> str:
+    """
+    Return a name for all rows an answer is worked out from; it never comes again once one changed.
+    """
+    return _asked(_STATE, customer, at)
+
+
+def next_moment(customer: Customer, *, at: datetime) -> datetime | None:
+    """
+    Return the first moment from `at` on that these rows know of; None when all have passed.
+    """
+    return _asked(_NEXT_MOMENT, customer, at)
 
 
 def _keep(key: str, new: _Kept) -> None:
@@ -183,8 +197,7 @@ def _until(customer: Customer, at: datetime) -> datetime:
     Return the first moment from `at` on which could change an answer though no row changes.
     """
     quarter = min((_ANY_QUARTER - ahead - at) % QUARTER for ahead in _AHEAD)
-    moment = _asked(_NEXT_MOMENT, customer, at)
-    return min(at + quarter, moment or datetime.max.replace(tzinfo=UTC))
+    return min(at + quarter, next_moment(customer, at=at) or at + quarter)
 
 
 def _asked(query: str, customer: Customer, at: datetime) -> Any:

@@ -1,2 +1,2 @@
-DROP TRIGGER packages_usage_is_marked ON packages_usageevent;
-DROP FUNCTION packages_usage_is_marked();
+DROP TRIGGER packages_usage_sets_mark ON packages_usageevent;
+DROP FUNCTION packages_usage_sets_mark();

@@ -11,8 +11,8 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from packages import billing, packs, prices, subscriptions
-from packages.entitlement_cache import _NEXT_MOMENT, _STATE, ROWS, _asked
+from packages import billing, entitlement_cache, packs, prices, subscriptions
+from packages.entitlement_cache import ROWS, next_moment
 from packages.models import Meter, Package, PriceVersion, Subscription
 from packages.models.usage import EARLIEST
 from packages.used_terms import LONGEST_WAIT
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.django_db
 EVERYBODYS = {Meter, Package, PriceVersion}
 # what is read and not in ROWS -> the trigger for which it need not be
 HELD_BY = {
-    "packages_usageevent": "packages_usage_is_marked",
+    "packages_usageevent": "packages_usage_sets_mark",
     "packages_usagehour": "packages_usage_hour_follows",
     "packages_pricecomponent": "packages_component_immutable_once_published",
     "packages_topupoffer": "packages_offer_immutable_once_published",
@@ -75,7 +75,7 @@ def lived() -> Subscription:
 
 
 def state(one: Subscription, at) -> str:
-    return _asked(_STATE, one.customer, at)
+    return entitlement_cache.state(one.customer, at=at)
 
 
 class TestTables:
@@ -115,8 +115,8 @@ class TestTables:
     def test_know_the_moments_at_which_they_count(self, lived, away):
         for moment in (lived.paid_until + away, MARCH_10 + away):
             early = moment - timedelta(seconds=1)
-            assert early <= _asked(_NEXT_MOMENT, lived.customer, early) <= moment
-            assert _asked(_NEXT_MOMENT, lived.customer, moment) == moment
+            assert early <= next_moment(lived.customer, at=early) <= moment
+            assert next_moment(lived.customer, at=moment) == moment
 
 
 class TestMark:
