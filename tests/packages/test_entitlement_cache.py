@@ -38,6 +38,7 @@ from tests.packages.using import (
     stopped,
     used,
 )
+from tests.wallet.racing import race
 from wallet import holds, lots, spending
 from wallet.queries import available_minor
 
@@ -382,3 +383,22 @@ class TestRaces:
 
         first = entitlement_cache.kept(one.customer, "free", overtaken, at=AT)
         assert entitlement_cache.kept(one.customer, "free", free, at=AT) == first + 100
+
+    def test_nobody_is_told_less_than_what_was_committed(self):
+        one, committed = metered(), []
+
+        def tells():
+            for _turn in range(6):
+                used(one, 1, at=MARCH_10)
+                committed.append(1)
+
+        def asks():
+            for _turn in range(12):
+                least = len(committed)
+                told = check(one.customer, "api_calls", at=AT).used
+                assert least <= told
+
+        ran = race([tells, tells, asks, asks, asks])
+        assert not ran.broken
+        assert not ran.lost
+        assert check(one.customer, "api_calls", at=AT).used == 12
