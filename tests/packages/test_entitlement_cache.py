@@ -2,9 +2,6 @@
 A kept answer is always the one that would be worked out: whatever has happened, at any moment.
 """
 
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, date, timedelta
 from decimal import Decimal
@@ -25,7 +22,7 @@ from tests.packages.asking import AT, answers, are_kept, seen, worked_out
 from tests.packages.buying import bought, on_sale, shanghai
 from tests.packages.metering import correction, event, meter, recorded
 from tests.packages.renewing import DAY, announced, swept
-from tests.packages.resting import APRIL, MAY_10, asked, paused, resumed
+from tests.packages.resting import APRIL, MAY_10, asked, resumed
 from tests.packages.shelf import basic, feature, published, repriced, seats, terms
 from tests.packages.using import (
     MARCH_10,
@@ -38,9 +35,7 @@ from tests.packages.using import (
     stopped,
     used,
 )
-from tests.wallet.racing import race
 from wallet import holds, lots, spending
-from wallet.queries import available_minor
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -219,8 +214,6 @@ class TestChanges:
             swept(APRIL)
         with seen(one, MAY_10 + MINUTE):
             resumed(one)
-        with seen(paused(version=on_sale(code="other")), MAY_10 + MINUTE, differs=False):
-            pass
 
     def test_of_an_end(self):
         one = metered()
@@ -334,71 +327,3 @@ def test_days_of_every_zone_begin_on_a_quarter_of_an_hour():
         for month in months:
             begun = periods.instant(month, zone).astimezone(UTC)
             assert (begun.minute % 15, begun.second, begun.microsecond) == (0, 0, 0), zone
-
-
-@contextmanager
-def beside(act: Callable[[], object]) -> Iterator[None]:
-    """
-    Do something on another connection, in a transaction that commits when the block ends.
-    """
-    block = transaction.atomic()
-
-    def begin():
-        block.__enter__()
-        act()
-
-    def commit():
-        block.__exit__(None, None, None)
-        connection.close()
-
-    with ThreadPoolExecutor(1) as pool:
-        pool.submit(begin).result()
-        yield
-        pool.submit(commit).result()
-
-
-class TestRaces:
-    def test_who_began_earlier_and_committed_later_is_seen(self):
-        one = metered()
-        with beside(lambda: used(one, 5, at=MARCH_10)):
-            with beside(lambda: fund(one.customer, "1.00")):
-                pass
-            answers(one.customer)
-            assert are_kept(one.customer)
-            assert check(one.customer, "api_calls", at=AT).used == 0
-        assert check(one.customer, "api_calls", at=AT).used == 5
-
-    def test_what_comes_while_an_answer_is_worked_out_is_in_the_next(self):
-        one = metered()
-
-        def free() -> int:
-            return available_minor([one.customer_id], "CNY")[one.customer_id]
-
-        def overtaken() -> int:
-            before = free()
-            with beside(lambda: fund(one.customer, "1.00")):
-                pass
-            assert free() == before
-            return before
-
-        first = entitlement_cache.kept(one.customer, "free", overtaken, at=AT)
-        assert entitlement_cache.kept(one.customer, "free", free, at=AT) == first + 100
-
-    def test_nobody_is_told_less_than_what_was_committed(self):
-        one, committed = metered(), []
-
-        def tells():
-            for _turn in range(6):
-                used(one, 1, at=MARCH_10)
-                committed.append(1)
-
-        def asks():
-            for _turn in range(12):
-                least = len(committed)
-                told = check(one.customer, "api_calls", at=AT).used
-                assert least <= told
-
-        ran = race([tells, tells, asks, asks, asks])
-        assert not ran.broken
-        assert not ran.lost
-        assert check(one.customer, "api_calls", at=AT).used == 12
