@@ -41,7 +41,8 @@ REVOKE UPDATE, DELETE ON wallet_ledgeraccount FROM crm_app;
 GRANT UPDATE (held_minor) ON wallet_ledgeraccount TO crm_app;
 
 -- What is only ever added to: seals, pinned parts of holds, policies, told usage, charges, consents,
--- the tables of the audit trail; a period of a subscription is at most cut short. Hours of usage are written by the trigger of the owner's alone.
+-- the tables of the audit trail; a period of a subscription is at most cut short. Hours and marks of usage are
+-- written by triggers of the owner's alone.
 REVOKE UPDATE, DELETE ON wallet_sealblock, wallet_holdlot, wallet_walletpolicy, packages_dunningpolicy FROM crm_app;
 REVOKE UPDATE, DELETE ON packages_usageevent FROM crm_app;
 REVOKE UPDATE, DELETE ON packages_charge, packages_subscriptionperiod, accounts_consent FROM crm_app;
@@ -49,7 +50,7 @@ GRANT UPDATE (ends_at, cut_at) ON packages_subscriptionperiod TO crm_app;
 REVOKE UPDATE, DELETE ON packages_overage, packages_spendingcap, packages_usageshare, packages_extrapack FROM crm_app;
 REVOKE UPDATE, DELETE ON packages_usagebill FROM crm_app;
 GRANT UPDATE (next_try_at, settled_at, charge_id) ON packages_usagebill TO crm_app;
-REVOKE INSERT, UPDATE, DELETE ON packages_usagehour FROM crm_app;
+REVOKE INSERT, UPDATE, DELETE ON packages_usagehour, packages_usagemark FROM crm_app;
 DO $$
 DECLARE
     trail REGCLASS;

@@ -1,8 +1,8 @@
 """
 May this customer use something now, and how much of it is left? Reads only; always as of now.
 
-What prices say never changes and is remembered; everything that can change is read each time, so
-an answer is never wrong after a change. source: docs/adr/0015-use.md
+An answer is kept for as long as it would come out the same, so it is never wrong after a change.
+source: docs/adr/0015-use.md, docs/adr/0020-kept-answers.md
 """
 
 from collections.abc import Iterable
@@ -17,7 +17,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Customer
 from crm_billing.money import to_minor
-from packages import limits, prices, queries, reckoning, totals, used_terms
+from packages import entitlement_cache, limits, prices, queries, reckoning, totals, used_terms
 from packages.limits import Limits
 from packages.models import Meter, Overage, Package, Subscription, UsageBill
 from packages.queries import Offered
@@ -90,15 +90,24 @@ def check(
     feature: the code of a component of a price: a feature, seats, a meter.
     quantity: how many more units are wanted.
     """
-    return _View(customer, at).decide(feature, quantity)
+    return entitlement_cache.kept(
+        customer,
+        f"{feature} {quantity}",
+        lambda: _View(customer, at).decide(feature, quantity),
+        at=at,
+    )
 
 
 def every(customer: Customer, *, at: datetime) -> list[Decision]:
     """
     Return the decision on every feature of the customer's packages, by code.
     """
-    view = _View(customer, at)
-    return [view.decide(code, Decimal(1), together=True) for code in sorted(view.codes)]
+
+    def decided() -> list[Decision]:
+        view = _View(customer, at)
+        return [view.decide(code, Decimal(1), together=True) for code in sorted(view.codes)]
+
+    return entitlement_cache.kept(customer, "every", decided, at=at)
 
 
 def reach(

@@ -14,7 +14,7 @@ from packages.models.prices import PriceComponent, PriceVersion, TopUpOffer
 from packages.models.quotes import PriceQuote
 from packages.models.scans import ChargeScan
 from packages.models.subscriptions import Subscription, SubscriptionPeriod
-from packages.models.usage import Meter, UsageEvent, UsageHour
+from packages.models.usage import Meter, UsageEvent, UsageHour, UsageMark
 from packages.models.waiting import WaitingChange
 
 __all__ = [
@@ -44,6 +44,7 @@ __all__ = [
     "UsageBill",
     "UsageEvent",
     "UsageHour",
+    "UsageMark",
     "UsageShare",
     "WaitingChange",
 ]

@@ -229,3 +229,23 @@ class UsageHour(models.Model):
 
     def __str__(self) -> str:
         return f"{self.meter_id} {self.starts_at:%Y-%m-%d %H}"
+
+
+class UsageMark(models.Model):
+    """
+    One row for each customer who told of use, written anew by the database with all that comes: who
+    has seen the row knows by it whether there is more. source: docs/adr/0020-kept-answers.md
+    """
+
+    customer = models.OneToOneField(
+        Customer, models.PROTECT, primary_key=True, related_name="+", verbose_name=_("customer")
+    )
+    marked_at = models.DateTimeField(_("marked"))
+
+    class Meta:
+        verbose_name = _("mark of usage")
+        verbose_name_plural = _("marks of usage")
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"{self.customer_id} {self.marked_at:%Y-%m-%d %H:%M:%S}"

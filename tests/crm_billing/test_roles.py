@@ -5,6 +5,7 @@ from django.db import connection, transaction
 from django.db.utils import ProgrammingError
 
 from crm_billing.embedded import place
+from packages import entitlement_cache
 from packages.models import UsageHour
 from tests.factories import NOON, cny, fund, open_customer
 from tests.packages import metering
@@ -57,6 +58,13 @@ class TestApp:
 
         assert UsageHour.objects.get().total == 2
 
+    def test_sees_whether_an_answer_that_is_kept_still_holds(self):
+        customer = open_customer()
+        with acting_as("crm_app"):
+            before = entitlement_cache.state(customer, at=NOON)
+            fund(customer)
+            assert entitlement_cache.state(customer, at=NOON) != before
+
     @pytest.mark.parametrize(
         "statement",
         [
@@ -73,6 +81,7 @@ class TestApp:
             "DELETE FROM packages_usageevent",
             "UPDATE packages_usageevent SET quantity = 0",
             "INSERT INTO packages_usagehour (events) VALUES (1)",
+            "DELETE FROM packages_usagemark",
             "DELETE FROM accounts_customerevent",
             "DELETE FROM django_migrations",
             "CREATE TABLE mine ()",
