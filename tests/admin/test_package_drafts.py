@@ -294,10 +294,11 @@ class TestPriceOfWhatIsSold:
         answer = change(client, url("publish", version))
         assert answer.status_code == 422 and whole(version).published_at is None
 
-    def test_is_refused_at_its_field(self, client, admin, package):
+    @pytest.mark.parametrize("moment", ["2020-01-01T00:00", "9999-12-31T23:59"])
+    def test_is_refused_at_its_field(self, client, admin, package, moment):
         change(client, url("price", package), interval="year")
         version = package.prices.get(number=2)
-        answer = change(client, url("publish", version), valid_from="2020-01-01T00:00")
+        answer = change(client, url("publish", version), valid_from=moment)
         assert answer.status_code == 422 and errors(answer) == ["valid_from"]
 
     def test_is_not_published_unseen(self, client, admin, package):

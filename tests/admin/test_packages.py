@@ -217,6 +217,7 @@ class TestReprice:
             ({"c3_percent": "100.01"}, "c3_percent"),
             ({"customer": "C99999999"}, "customer"),
             ({"valid_from": "2020-01-01T00:00"}, "valid_from"),
+            ({"valid_from": "9999-12-31T23:59"}, "valid_from"),
             ({}, "__all__"),
         ],
     )
