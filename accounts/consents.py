@@ -42,7 +42,7 @@ def record(
         customer=customer,
         purpose=purpose,
         text=text,
-        text_sha256=hashlib.sha256(text.encode()).hexdigest(),
+        text_sha256=digest(text),
         version=version,
         locale=get_language() or customer.locale,
         given_at=at,
@@ -51,3 +51,10 @@ def record(
         user_agent=how.user_agent[:300],
         control=how.control[:60],
     )
+
+
+def digest(text: str) -> str:
+    """
+    Return what tells whether a text is the very one that somebody has read.
+    """
+    return hashlib.sha256(text.encode()).hexdigest()

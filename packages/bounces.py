@@ -25,7 +25,8 @@ from packages.models import Charge, Notice, Subscription
 log = structlog.get_logger(__name__)
 
 LONGEST_REASON = 500
-WRONG_ADDRESS = re.compile(r"5\.(1\.\d+|2\.1)\b")  # status of a reply: no such one, closed
+# Status of a reply: there is no such address, or it is closed. 5.1.7 and 5.1.8 blame the sender.
+WRONG_ADDRESS = re.compile(r"5\.(1\.([0-46]|10)|2\.1)\b")
 # Where the address a report was sent to may stand, which names the mail as its Message-ID does.
 RECEIVERS = ("To", "Delivered-To", "X-Original-To")
 

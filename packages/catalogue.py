@@ -8,7 +8,7 @@ from datetime import datetime
 
 import structlog
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 
 from accounts.customers import NotAllowed
@@ -242,16 +242,16 @@ def publish_price(
     """
     Begin a price that was in the making for what is on sale; as `reprice`, one it follows ends.
 
-    seen: the fingerprint of its terms when they were looked at; None from whoever goes by no page.
+    seen: the fingerprint of its `standing` when looked at; None from whoever goes by no page.
     raises NotADraft: it has been published before.
-    raises ChangedMeanwhile: it is no longer what was seen.
+    raises ChangedMeanwhile: it is no longer what was seen, or another price is sold by now.
     raises: as `reprice`.
     """
     require_publisher(by)
     version = lock_price(price_version_id)
     if version.published_at is not None:
         raise NotADraft(_("This price has been published and does not change."))
-    drafting.require_unchanged(seen, version.terms)
+    drafting.require_unchanged(seen, *standing(version))
     look = preview_reprice(
         package_id=version.package_id,
         terms=version.terms,
@@ -261,6 +261,24 @@ def publish_price(
         customer=version.customer,
     )
     return _begin(version, look, at=at, by=by)
+
+
+def standing(version: PriceVersion) -> tuple[object, ...]:
+    """
+    Return what a price in the making says and which one is sold before it. Read it with `whole()`.
+    """
+    return version.terms, newest(version.package, version.terms, version.customer)
+
+
+def newest(
+    package: Package, terms: Terms, customer: Customer | None
+) -> tuple[int, datetime | None] | None:
+    """
+    Return number and end of the latest price decided for the same term, currency and customer, to
+    tell later whether somebody has decided anything since; None where there is none.
+    """
+    same = _published(package, terms, customer).order_by("-valid_from", "-number")
+    return same.values_list("number", "valid_to").first()
 
 
 @transaction.atomic
@@ -316,13 +334,7 @@ def _followed(
 
     raises PriceTaken: a version begins then or later, or the end of this one is decided.
     """
-    same = PriceVersion.objects.filter(
-        package=package,
-        currency=terms.currency,
-        interval=terms.interval,
-        customer=customer,
-        published_at__isnull=False,
-    )
+    same = _published(package, terms, customer)
     still = same.filter(Q(valid_to=None) | Q(valid_to__gt=valid_from)).order_by("valid_from")
     taken = still.filter(Q(valid_from__gte=valid_from) | Q(valid_to__isnull=False)).first()
     if taken is not None:
@@ -332,6 +344,15 @@ def _followed(
             number=taken.number,
         )
     return still.first()
+
+
+def _published(package: Package, terms: Terms, customer: Customer | None) -> QuerySet[PriceVersion]:
+    return package.prices.filter(
+        currency=terms.currency,
+        interval=terms.interval,
+        customer=customer,
+        published_at__isnull=False,
+    )
 
 
 def _begin(version: PriceVersion, look: Preview, *, at: datetime, by: User | None) -> PriceVersion:

@@ -17,7 +17,7 @@ from crm_billing.errors import DomainError
 from crm_billing.money import InexactMoney, to_minor
 from packages import rating
 from packages.models import Package, PriceComponent, PriceVersion, TopUpOffer
-from packages.models.prices import LONGEST_BONUS_DAYS, LONGEST_TRIAL_DAYS
+from packages.models.prices import LONGEST_BONUS_DAYS, LONGEST_TRIAL_DAYS, MOST_TIERS
 from packages.periods import MONTHS
 from packages.terms import (
     COUNTED,
@@ -268,6 +268,8 @@ def _check_tiers(one: Component, currency: str) -> None:
     """
     Rate nothing, which reads every tier and refuses a ladder with holes.
     """
+    if len(one.tiers) > MOST_TIERS:
+        raise BadPrice(_("There are at most %(most)s steps.") % {"most": MOST_TIERS}, field="tiers")
     try:
         rating.rate(
             one.model,

@@ -10,7 +10,7 @@ from dataclasses import asdict, replace
 from datetime import datetime
 
 import structlog
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
 from accounts.models import User
@@ -99,12 +99,16 @@ def write_facts(*, package_id: int, facts: Facts, seen: str | None, by: User | N
         raise drafting.BadPrice(
             _("The kind stays as long as there are prices. Remove them first."), field="kind"
         )
-    if Package.objects.filter(code=facts.code).exclude(pk=package.pk).exists():
-        raise _taken(facts.code)
+    _require_free(facts.code, besides=package)
     for name, value in asdict(facts).items():
         setattr(package, name, value)
     package.full_clean()
-    package.save()
+    try:
+        with transaction.atomic():
+            package.save()
+    except IntegrityError:  # somebody was faster
+        _require_free(facts.code, besides=package)
+        raise
     return package
 
 
@@ -271,6 +275,14 @@ def _require_alone(package: Package, terms: Terms, besides: PriceVersion | None 
             _("There is a draft for this currency and term already. Change that one."),
             field="interval" if terms.offer is None else "currency",
         )
+
+
+def _require_free(code: str, *, besides: Package) -> None:
+    """
+    Refuse the code of another package.
+    """
+    if Package.objects.filter(code=code).exclude(pk=besides.pk).exists():
+        raise _taken(code)
 
 
 def _taken(code: str) -> CodeTaken:

@@ -44,6 +44,14 @@ class BadMove(DomainError):
     code = "bad_price_move"
 
 
+class NotRead(DomainError):
+    """
+    What would be agreed to is no longer what was read.
+    """
+
+    code = "agreement_not_read"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preview:
     """
@@ -179,13 +187,16 @@ def agree(
     at: datetime,
     by: User | None = None,
     circumstances: Circumstances | None = None,
+    seen: str | None = None,
 ) -> PriceAnnouncement:
     """
     Agree to an announced price, word for word; a renewal switched off is switched on by it.
 
     Agreeing again changes nothing.
+    seen: the digest of the `agreement` one has read, None from whoever goes by no page.
     raises NotAllowed: `by` may not spend for the customer.
     raises SubscriptionEnded: it is over.
+    raises NotRead: one would agree to something else by now.
     raises NotNow: it has been taken back, or another price is to come.
     """
     waits_for = PriceAnnouncement.objects.values_list("subscription_id", flat=True)
@@ -200,10 +211,13 @@ def agree(
         return announcement
     if not PriceAnnouncement.objects.unanswered().filter(pk=announcement_id).exists():
         raise NotNow(_("This price is not announced for it any more. All stays as it is."))
+    text = agreement(announcement, subscription)
+    if seen is not None and seen != consents.digest(text):
+        raise NotRead(_("This was shown too long ago. Please look at it once more."))
     announcement.consent = consents.record(
         customer=subscription.customer,
         purpose=Consent.Purpose.CHANGE,
-        text=agreement(announcement, subscription),
+        text=text,
         version=announcement.move.to_version.terms_version,
         at=at,
         by=by,

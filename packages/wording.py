@@ -111,8 +111,9 @@ def costs(one: Component, terms: Terms) -> str:
     """
     said = summed_up(one, terms) or _("included")
     if len(one.tiers) > 1:
+        is_flat_too = has_flat_prices(one)
         steps = "; ".join(
-            f"{reach}: {price}" + (f" + {flat}" if has_flat_prices(one) else "")
+            f"{reach}: {price}" + (f" + {flat}" if is_flat_too else "")
             for reach, price, flat in tiers(one, terms.currency)
         )
         said = f"{said} ({steps})"

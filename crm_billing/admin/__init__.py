@@ -10,6 +10,7 @@ from crm_billing.admin.commands import Command, ReasonForm, attempt, offered
 from crm_billing.admin.days import DayRangeFilter
 from crm_billing.admin.dress import DressedForm
 from crm_billing.admin.looks import LookForm, look_and_publish
+from crm_billing.admin.moments import MomentField
 from crm_billing.admin.parts import (
     NOTHING,
     Comparison,
@@ -37,6 +38,7 @@ __all__ = [
     "Event",
     "Facts",
     "LookForm",
+    "MomentField",
     "Part",
     "ReadOnlyAdmin",
     "ReasonForm",

@@ -15,6 +15,7 @@ from django.db.models import Model
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils import timezone
+from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 
 from crm_billing.admin.base import page
@@ -40,10 +41,17 @@ class LookForm(DressedForm, forms.Form):
         """
 
     @property
-    def digest(self) -> str:
-        return hashlib.sha256(repr(self.asked).encode()).hexdigest()
+    def follows(self) -> object:
+        """
+        What the look compares the terms with. When it is another by now, they are looked at again.
+        """
+        return None
 
-    @property
+    @cached_property
+    def digest(self) -> str:
+        return hashlib.sha256(repr((self.asked, self.follows)).encode()).hexdigest()
+
+    @cached_property
     def was_seen(self) -> bool:
         return self.cleaned_data["seen"] == self.digest
 

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from crm_billing import money
-from crm_billing.admin import DressedForm
+from crm_billing.admin import DressedForm, MomentField
 from packages.coupons import Facts
 from packages.models import Package
 
@@ -83,17 +83,15 @@ class CouponForm(DressedForm, forms.Form):
     most_per_customer = forms.IntegerField(
         label=gettext_lazy("Most uses of one customer"), initial=1, min_value=1, max_value=MOST
     )
-    valid_from = forms.DateTimeField(
+    valid_from = MomentField(
         label=gettext_lazy("Valid from"),
         required=False,
         help_text=gettext_lazy("Empty: from the moment it is published."),
-        widget=forms.DateTimeInput(attrs={"type": "datetime-local"}),
     )
-    valid_to = forms.DateTimeField(
+    valid_to = MomentField(
         label=gettext_lazy("Valid to"),
         required=False,
         help_text=gettext_lazy("Until then it can be entered. Empty: without end."),
-        widget=forms.DateTimeInput(attrs={"type": "datetime-local"}),
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

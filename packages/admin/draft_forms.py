@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from crm_billing.admin import DressedForm
+from crm_billing.admin import DressedForm, MomentField
 from packages import drafting, drafts, wording
 from packages.admin.component_fields import Numbers, fields_of_offer
 from packages.catalogue import Facts
@@ -173,11 +173,10 @@ class BeginForm(SeenForm):
     From when a price in the making is sold.
     """
 
-    valid_from = forms.DateTimeField(
+    valid_from = MomentField(
         label=gettext_lazy("Valid from"),
         required=False,
         help_text=gettext_lazy("Empty: from the moment it is published."),
-        widget=forms.DateTimeInput(attrs={"type": "datetime-local"}),
     )
 
 

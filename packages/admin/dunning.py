@@ -22,6 +22,7 @@ from crm_billing.admin import (
     Comparison,
     Facts,
     LookForm,
+    MomentField,
     Part,
     ReadOnlyAdmin,
     Table,
@@ -62,11 +63,10 @@ class DunningForm(LookForm):
         min_value=1,
         max_value=LONGEST_KEPT_DAYS,
     )
-    valid_from = forms.DateTimeField(
+    valid_from = MomentField(
         label=gettext_lazy("Valid from"),
         required=False,
         help_text=gettext_lazy("Empty: an hour after it is published, the earliest there is."),
-        widget=forms.DateTimeInput(attrs={"type": "datetime-local"}),
     )
 
     def clean_steps(self) -> tuple[Step, ...]:

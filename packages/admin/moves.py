@@ -21,6 +21,7 @@ from crm_billing.admin import (
     Comparison,
     DressedForm,
     Facts,
+    MomentField,
     Part,
     ReadOnlyAdmin,
     Table,
@@ -44,12 +45,11 @@ class AnnounceForm(DressedForm, forms.Form):
     to_version = forms.ModelChoiceField(
         label=gettext_lazy("New price"), queryset=PriceVersion.objects.none()
     )
-    holds_from = forms.DateTimeField(
+    holds_from = MomentField(
         label=gettext_lazy("Holds from"),
         help_text=gettext_lazy(
             "For terms that begin then or later, and 30 days after the customer was told."
         ),
-        widget=forms.DateTimeInput(attrs={"type": "datetime-local"}),
     )
     reason = forms.CharField(
         label=gettext_lazy("Reason in Chinese"),

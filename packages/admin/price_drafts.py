@@ -76,6 +76,10 @@ def _given_seen(request: HttpRequest, version: PriceVersion) -> dict[str, Any]:
     return {"now": drafting.fingerprint(version.terms)}
 
 
+def _given_standing(request: HttpRequest, version: PriceVersion) -> dict[str, Any]:
+    return {"now": drafting.fingerprint(*catalogue.standing(version))}
+
+
 def _as_it_stands(request: HttpRequest, version: PriceVersion) -> list[Part]:
     return [preview(version)]
 
@@ -137,7 +141,7 @@ BEGIN = Command(
     permission=PUBLISH,
     run=begin,
     form=BeginForm,
-    given=_given_seen,
+    given=_given_standing,
     parts=_before_beginning,
     text=gettext_lazy(
         "A published price never changes. One of the same term and currency that is sold now ends "

@@ -10,7 +10,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from accounts.models import Customer
-from crm_billing.admin import LookForm
+from crm_billing.admin import LookForm, MomentField
+from packages import catalogue
 from packages.admin.component_fields import Numbers, fields_of, fields_of_offer
 from packages.models import PriceVersion
 from packages.terms import Terms
@@ -23,11 +24,10 @@ class PriceForm(Numbers, LookForm):
     called: component code -> the field its refusals belong to.
     """
 
-    valid_from = forms.DateTimeField(
+    valid_from = MomentField(
         label=gettext_lazy("Valid from"),
         required=False,
         help_text=gettext_lazy("Empty: from the moment it is published."),
-        widget=forms.DateTimeInput(attrs={"type": "datetime-local"}),
     )
     customer = forms.CharField(
         label=gettext_lazy("Only for customer"),
@@ -48,7 +48,7 @@ class PriceForm(Numbers, LookForm):
                 "trial_days": self.old.trial_days,
             },
         )
-        self.package_id = like.package_id
+        self.package = like.package
         self.called: dict[str, str] = {}
         for place, one in enumerate(self.old.components):
             fields = fields_of(one, f"c{place}_")
@@ -89,8 +89,12 @@ class PriceForm(Numbers, LookForm):
     def asked(self) -> dict[str, Any]:
         said = self.cleaned_data
         return {
-            "package_id": self.package_id,
+            "package_id": self.package.pk,
             "customer": said["customer"],
             "valid_from": said["valid_from"],
             "terms": self.terms,
         }
+
+    @property
+    def follows(self) -> object:
+        return catalogue.newest(self.package, self.terms, self.cleaned_data["customer"])

@@ -21,6 +21,7 @@ from crm_billing.admin import (
     Command,
     DressedForm,
     Facts,
+    MomentField,
     Part,
     address,
     amount,
@@ -43,11 +44,10 @@ class EndForm(DressedForm, forms.Form):
     When the sale of a price ends.
     """
 
-    valid_to = forms.DateTimeField(
+    valid_to = MomentField(
         label=gettext_lazy("Valid to"),
         required=False,
         help_text=gettext_lazy("Empty: it ends now."),
-        widget=forms.DateTimeInput(attrs={"type": "datetime-local"}),
     )
 
 

@@ -15,6 +15,7 @@ from packages.terms import Component, Offer, Terms, spoken
 
 LONGEST_TRIAL_DAYS = 366
 LONGEST_BONUS_DAYS = 36_500
+MOST_TIERS = 100
 
 
 class PriceVersionQuerySet(models.QuerySet["PriceVersion"]):

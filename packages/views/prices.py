@@ -11,6 +11,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
+from accounts import consents
 from accounts.http import PortalRequest, customer_required, may_top_up
 from crm_billing.errors import DomainError
 from packages import price_moves, quotes, wording
@@ -71,6 +72,7 @@ def new_price(request: PortalRequest, number: str) -> HttpResponse:
         "same": [one.name for one in compared if not one.is_other],
         "needs_consent": needs_consent,
         "clauses": clauses(agreed) if agreed else [],
+        "seen": consents.digest(agreed),
     }
     return render(request, "packages/new_price.html", context)
 
@@ -85,7 +87,11 @@ def _agree(
             at=timezone.now(),
             by=request.user,
             circumstances=circumstances(request, CONTROL),
+            seen=request.POST.get("seen", ""),
         )
+    except price_moves.NotRead as refusal:
+        messages.warning(request, str(refusal))
+        return redirect("packages:new-price", subscription.number)
     except DomainError as refusal:
         messages.warning(request, str(refusal))
     else:

@@ -15,7 +15,7 @@ from tests.factories import cny, sign_in_staff, staff
 from tests.packages.shelf import calls, counted, fee, seats, terms
 
 pytestmark = pytest.mark.django_db
-LAST = "period_most"
+MANY_STEPS = "\n".join([*(f"{end} 1" for end in range(1, 101)), "* 1"])
 
 
 @pytest.fixture
@@ -79,6 +79,7 @@ class TestComponent:
             ("seat", {"tiers": "10 25"}, "tiers"),
             ("seat", {"tiers": "a b c d"}, "tiers"),
             ("seat", {"tiers": "10 1\n* 2", "model": "PER_UNIT"}, "tiers"),
+            ("seat", {"tiers": MANY_STEPS, "model": "GRADUATED"}, "tiers"),
             ("seat", {"tiers": "5", "model": "PACKAGE"}, "package_size"),
             ("seat", {"tiers": "5", "package_size": "9"}, "package_size"),
             ("seat", {"tiers": "5", "included": "9", "hard_limit": "3"}, "hard_limit"),

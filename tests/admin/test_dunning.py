@@ -111,6 +111,7 @@ class TestPublish:
         ("changes", "said"),
         [
             ({"valid_from": "2020-01-01T00:00"}, "in an hour at the earliest"),
+            ({"valid_from": "2200-01-01T00:00"}, "up to the year 2199"),
             ({"data_kept_days": "0"}, "greater than or equal to 1"),
             ({"data_kept_days": "9" * 20}, "less than or equal to 3650"),
             ({"data_kept_days": ""}, "required"),

@@ -24,6 +24,7 @@ from tests.packages.shelf import (
     offer,
     once,
     published,
+    repriced,
     seats,
     terms,
 )
@@ -293,10 +294,11 @@ class TestPriceOfWhatIsSold:
         answer = change(client, url("publish", version))
         assert answer.status_code == 422 and whole(version).published_at is None
 
-    def test_is_refused_at_its_field(self, client, admin, package):
+    @pytest.mark.parametrize("moment", ["2020-01-01T00:00", "9999-12-31T23:59"])
+    def test_is_refused_at_its_field(self, client, admin, package, moment):
         change(client, url("price", package), interval="year")
         version = package.prices.get(number=2)
-        answer = change(client, url("publish", version), valid_from="2020-01-01T00:00")
+        answer = change(client, url("publish", version), valid_from=moment)
         assert answer.status_code == 422 and errors(answer) == ["valid_from"]
 
     def test_is_not_published_unseen(self, client, admin, package):
@@ -306,6 +308,20 @@ class TestPriceOfWhatIsSold:
         change(client, page_of(version, "component", "base"), amount="0.01")
         answer = client.post(url("publish", version), seen)
         assert answer.status_code == 422 and "Somebody else has changed" in text(answer)
+
+    def test_takes_the_place_of_no_other_than_the_one_seen(self, client, admin, package):
+        change(client, url("price", package), interval="month")
+        version = package.prices.get(number=2)
+        add(client, version, "one_off", amount="5.00", **NAMED)
+        seen = entered_at(client, url("publish", version))
+        theirs = repriced(package, terms(basic("79.00")), at=timezone.now())
+        answer = client.post(url("publish", version), seen)
+        assert answer.status_code == 422 and "Somebody else has changed" in text(answer)
+        assert "pro v3" in text(answer) and whole(version).published_at is None
+        client.post(
+            url("publish", version), {"seen": answer.context["form"].data["seen"], "valid_from": ""}
+        )
+        assert whole(version).valid_from == whole(theirs).valid_to
 
     def test_is_no_longer_made_when_the_package_is_retired(self, client, admin, package):
         change(client, url("price", package), interval="year")

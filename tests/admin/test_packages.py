@@ -170,6 +170,16 @@ class TestReprice:
         client.post(url("reprice", version), asked | {"seen": seen, "c0_amount": "0.00"})
         assert PriceVersion.objects.count() == 1
 
+    def test_looks_again_when_another_price_would_be_followed(self, client, admin, version):
+        asked = entered(client, version, c0_amount="109.00")
+        seen = client.post(url("reprice", version), asked).context["form"].data["seen"]
+        repriced(version.package, terms(basic("79.00")), at=timezone.now())
+        look = client.post(url("reprice", version), asked | {"seen": seen})
+        assert PriceVersion.objects.count() == 2 and "pro v2" in text(look)
+        seen = look.context["form"].data["seen"]
+        answer = client.post(url("reprice", version), asked | {"seen": seen})
+        assert answer.url == url("change", PriceVersion.objects.get(number=3))
+
     def test_takes_every_number(self, client, admin, version):
         asked = entered(
             client,
@@ -207,6 +217,7 @@ class TestReprice:
             ({"c3_percent": "100.01"}, "c3_percent"),
             ({"customer": "C99999999"}, "customer"),
             ({"valid_from": "2020-01-01T00:00"}, "valid_from"),
+            ({"valid_from": "9999-12-31T23:59"}, "valid_from"),
             ({}, "__all__"),
         ],
     )

@@ -179,6 +179,8 @@ class TestSend:
         [
             "450 4.2.1 Greylisted",
             "454 5.1.1 Wrong, and yet not for good",
+            "550 5.1.7 Sender address rejected",
+            "550 5.1.8 Sender address rejected: Domain not found",
             "550 relay not permitted",
             "550 5.2.2 Mailbox full",
             "554 5.7.1 Relay access denied",

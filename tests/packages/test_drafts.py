@@ -281,6 +281,15 @@ class TestAtOnce:
 
         assert self.both(begin, begin) == ["CodeTaken", "done"]
 
+    def test_two_drafts_never_get_one_code(self):
+        def called(package):
+            return lambda: drafts.write_facts(
+                package_id=package.pk, facts=facts(code="same"), seen=None, by=None
+            )
+
+        both = [drafts.begin(facts=facts(code=code), at=NOON, by=None) for code in ("a", "b")]
+        assert self.both(*map(called, both)) == ["CodeTaken", "done"]
+
     def test_what_is_being_published_is_not_changed(self):
         version = begun(basic("1.00"))
         seen = fingerprint(*catalogue.all_of(version.package))

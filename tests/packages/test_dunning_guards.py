@@ -127,6 +127,10 @@ class TestVersion:
         early = insert(begins="2026-01-01 00:59", by=by)
         assert refused(early) == "packages_dunningpolicy_begins_later"
 
+    def test_begins_before_calendars_end(self, by):
+        beyond = insert(begins="2200-01-02 00:00", by=by)
+        assert refused(beyond) == "packages_dunningpolicy_within_the_calendar"
+
     def test_is_made_by_somebody_but_for_the_first(self):
         assert refused(insert()) == "packages_dunningpolicy_only_the_first_is_the_houses"
 

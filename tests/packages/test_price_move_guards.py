@@ -98,6 +98,7 @@ REFUSED = {
     "DELETE FROM packages_pricemove": "packages_move_stays",
     move(revoked="NULL"): "packages_move_one_open_for_a_price",
     move(holds_from="announced_at + INTERVAL '29 days'"): "packages_move_is_decided_long_before",
+    move(holds_from="'2200-01-02 00:00+00'"): "packages_move_holds_within_the_calendar",
     move(after="from_version_id"): "packages_move_goes_elsewhere",
     move(reason="''"): "packages_move_says_why",
     move(after=OF_OTHER): "packages_move_is_of_one_package",

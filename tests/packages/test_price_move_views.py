@@ -4,7 +4,8 @@ import pytest
 from django.utils import timezone
 
 from accounts.models import Member
-from packages.models import PriceAnnouncement
+from packages import price_moves
+from packages.models import PriceAnnouncement, PriceMove
 from tests.factories import cny, fund, member_of, open_customer, owner_of
 from tests.packages.buying import bought, on_sale
 from tests.packages.moving import CHEAPER, DEARER, moved
@@ -39,6 +40,15 @@ def told_of(customer, new=DEARER, *, days=31):
     return one
 
 
+def seen(browser, one) -> str:
+    return browser.get(f"/subscriptions/{one.number}/price/").context["seen"]
+
+
+def agree(browser, one, **said):
+    said = said or {"seen": seen(browser, one)}
+    return browser.post(f"/subscriptions/{one.number}/price/", said, follow=True)
+
+
 class TestPage:
     def test_shows_both_prices_and_what_is_agreed_to(self, customer, english):
         one = told_of(customer)
@@ -49,13 +59,27 @@ class TestPage:
 
     def test_posted_agrees_and_says_so(self, customer, english):
         one = told_of(customer)
-        answer = english.post(f"/subscriptions/{one.number}/price/", follow=True)
+        answer = agree(english, one)
         consent = PriceAnnouncement.objects.get().consent
         assert consent.given_by == owner_of(customer)
         assert consent.control == "portal:price"
         assert "Agreed." in text(answer)
         again = text(english.get(f"/subscriptions/{one.number}/price/"))
         assert "You have agreed to it" in again
+
+    def test_agrees_to_nothing_but_what_was_read(self, customer, english):
+        one = told_of(customer)
+        read = seen(english, one)
+        at = timezone.now()
+        price_moves.revoke(move_id=PriceMove.objects.get().pk, at=at, by=None)
+        dearer = terms(basic("199.00"), interval="year")
+        moved(one.price_version, dearer, at=at, holds_from=at + timedelta(days=31))
+        for stale in (read, ""):
+            answer = agree(english, one, seen=stale)
+            assert "look at it once more" in text(answer) and "199.00 a year" in text(answer)
+            assert not PriceAnnouncement.objects.exclude(consent=None).exists()
+        agree(english, one)
+        assert "199.00" in PriceAnnouncement.objects.exclude(consent=None).get().consent.text
 
     def test_what_is_nowhere_dearer_asks_for_nothing(self, customer, english):
         one = told_of(customer, CHEAPER)
@@ -94,7 +118,7 @@ class TestSubscription:
 
     def test_what_was_agreed_to_has_no_button_to_take_it_back(self, customer, english):
         one = told_of(customer)
-        english.post(f"/subscriptions/{one.number}/price/")
+        agree(english, one)
         page = english.get(f"/subscriptions/{one.number}/")
         assert one.changes.scheduled().get().announcement is not None
         assert "Take back" not in text(page)

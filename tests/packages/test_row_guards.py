@@ -12,6 +12,7 @@ pytestmark = pytest.mark.django_db
 
 SEATS = 1_000_000
 SET = FIRST  # a moment, where only being there counts
+BEYOND = "2200-01-02 00:00+00"
 ENDED = {"state": "ENDED", "ended_at": SECOND, "next_try_at": None}
 SEAT = {"kind": "SEAT", "amount_minor": None, "model": "PER_UNIT"}
 METERED = SEAT | {"kind": "METERED"}
@@ -49,7 +50,7 @@ LEGAL = {
     "packages_pricecomponent": [
         {"amount_minor": 0},
         METERED | {"pack_units": "0.5", "pack_minor": 1, "hard_limit": 0},
-        METERED | {"model": "PACKAGE", "package_size": "0.5"},
+        METERED | {"model": "PACKAGE", "package_size": "0.5", "tiers": f"[{'0,' * 99}0]"},
         SEAT,
         PERCENTAGE | {"bps": 0, "least_minor": 0, "most_minor": 0},
         PERCENTAGE | {"bps": 10_000, "period_least_minor": 0, "period_most_minor": 0},
@@ -103,6 +104,10 @@ REFUSED = {
     "packages_coupon": {
         "packages_coupon_can_be_used": [{"used": -1}, {"most_uses": 0}, {"most_per_customer": 0}],
         "packages_coupon_has_two_names": [{"name": ""}, {"name_en": ""}],
+        "packages_coupon_is_given_within_the_calendar": [
+            {"valid_from": BEYOND},
+            {"valid_to": BEYOND},
+        ],
         "packages_coupon_takes_a_share_or_an_amount": [
             {"amount_minor": 1},
             {"currency": "CNY"},
@@ -167,6 +172,7 @@ REFUSED = {
         "packages_pause_lies_ahead": [{"until": FIRST}],
     },
     "packages_pricecomponent": {
+        "packages_component_has_few_tiers": [SEAT | {"tiers": f"[{'0,' * 100}0]"}],
         "packages_component_amount_iff_fixed": [SEAT | {"amount_minor": 1}, {"kind": "ODD"}],
         "packages_component_limits_are_ordered": [
             {"included": -1},
@@ -231,6 +237,10 @@ REFUSED = {
                 "closed_at": FIRST,
                 "valid_to": THIRD,
             },
+        ],
+        "packages_price_is_sold_within_the_calendar": [
+            PUBLISHED | {"valid_from": BEYOND},
+            PUBLISHED | {"closed_at": SECOND, "valid_to": BEYOND},
         ],
         "packages_price_term_is_known": [{"interval": "week"}],
         "packages_price_trial_is_bounded": [{"trial_days": -1}, {"trial_days": 367}],

@@ -26,6 +26,7 @@ from crm_billing.admin import (
     Comparison,
     Facts,
     LookForm,
+    MomentField,
     Part,
     ReadOnlyAdmin,
     link,
@@ -56,11 +57,10 @@ class PolicyForm(LookForm):
     currency = forms.ChoiceField(
         label=gettext_lazy("Currency"), choices=[(code, code) for code in settings.CURRENCIES]
     )
-    valid_from = forms.DateTimeField(
+    valid_from = MomentField(
         label=gettext_lazy("Valid from"),
         required=False,
         help_text=gettext_lazy("Empty: from the moment it is published."),
-        widget=forms.DateTimeInput(attrs={"type": "datetime-local"}),
     )
     consumption_order = forms.ChoiceField(
         label=gettext_lazy("Order of consumption"), choices=WalletPolicy.Order.choices
