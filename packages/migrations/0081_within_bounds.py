@@ -4,6 +4,6 @@ from crm_billing.sql import sql_beside
 
 
 class Migration(migrations.Migration):
-    dependencies = [("packages", "0077_whole_price_guard")]
+    dependencies = [("packages", "0080_usage_marks")]
 
     operations = [sql_beside(__file__)]
