@@ -1,5 +1,5 @@
 """
-Who changed what about people and when, read from the versions pghistory keeps.
+Who changed or removed what and when, read from the versions pghistory keeps.
 """
 
 from collections.abc import Iterable
@@ -28,7 +28,8 @@ KEPT_BY_HISTORY = {"pgh_id", "pgh_created_at", "pgh_label", "pgh_obj", "pgh_cont
 @dataclass(slots=True)
 class Change:
     """
-    One change of one row. fields: (name, before, after), in words; before is "" when it is new.
+    One change of one row. fields: (name, before, after), in words; before is "" when it is new,
+    after when it is removed.
     """
 
     at: datetime
@@ -130,28 +131,27 @@ def _told(rows: list[Any], limit: int) -> list[Change]:
 
 def _change(row: Any, people: dict[int, User], others: dict[tuple[type, Any], str]) -> Change:
     facts = row.pgh_context.metadata if row.pgh_context else {}
-    happened = HAPPENED[row.pgh_label]
     return Change(
         at=row.pgh_created_at,
         what=kind_label(row.pgh_tracked_model),
         subject=_subject(row, others),
-        happened=happened,
+        happened=HAPPENED[row.pgh_label],
         who=people.get(facts.get("user")),
         api_key=str(facts.get("api_key", "")),
         where=str(facts.get("url", "")),
         request_id=str(facts.get("request_id", "")),
-        fields=[] if happened == "REMOVED" else _differences(row, others),
+        fields=_differences(row, others),
     )
 
 
 def _differences(row: Any, others: dict) -> list[tuple[str, str, str]]:
     told = []
+    older, newer = (row, None) if HAPPENED[row.pgh_label] == "REMOVED" else (row.before, row)
     for column in row._meta.fields:
         if column.name in KEPT_BY_HISTORY:
             continue
-        before = row.before and getattr(row.before, column.attname)
-        after = getattr(row, column.attname)
-        if before == after or (row.before is None and after in (None, "", [], False)):
+        before, after = (one and getattr(one, column.attname) for one in (older, newer))
+        if before == after or (None in (older, newer) and not (before or after)):
             continue
         name = column.related_model._meta.verbose_name if column.is_relation else ""
         if not column.is_relation or column.verbose_name != column.name.replace("_", " "):
@@ -176,8 +176,8 @@ def _word(column: Any, value: Any, others: dict) -> str:
 
 def _subject(row: Any, others: dict) -> str:
     for name in ("number", "email", "name"):
-        if value := getattr(row, name, ""):
-            return str(value)
+        if isinstance(value := getattr(row, name, ""), str) and value:
+            return value
     for column in row._meta.fields:
         if column.name == "user":
             return others.get((column.related_model, row.user_id), f"#{row.user_id}")

@@ -31,6 +31,14 @@ class CodeTaken(DomainError):
     code = "package_code_taken"
 
 
+class StillNamed(DomainError):
+    """
+    Something names the draft that is to be thrown away.
+    """
+
+    code = "still_named"
+
+
 @transaction.atomic
 def begin(*, facts: Facts, at: datetime, by: User | None) -> Package:
     """
@@ -110,6 +118,30 @@ def write_facts(*, package_id: int, facts: Facts, seen: str | None, by: User | N
         _require_free(facts.code, besides=package)
         raise
     return package
+
+
+@transaction.atomic
+def discard(*, package_id: int, seen: str | None, by: User | None) -> None:
+    """
+    Throw a draft away that was never published, with all its prices. The history keeps who did.
+
+    seen: of `catalogue.all_of` it.
+    raises StillNamed: a coupon is for it, and would be for everything without it.
+    raises: as `write_facts`.
+    """
+    require_publisher(by)
+    package = catalogue.lock(package_id)
+    if package.state != Package.State.DRAFT:
+        raise NotADraft(_("This package has been published; it can only be retired."))
+    drafting.require_unchanged(seen, *catalogue.all_of(package))
+    if coupon := package.coupons.first():
+        raise StillNamed(
+            _("The coupon %(code)s is for this package. Take it out there first.")
+            % {"code": coupon.code}
+        )
+    log.info("package.discarded", code=package.code, by=by and by.pk)
+    package.prices.all().delete()
+    package.delete()
 
 
 @transaction.atomic

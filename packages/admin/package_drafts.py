@@ -15,9 +15,9 @@ from unfold.decorators import action
 from accounts.http import StaffRequest
 from accounts.staff import proof_to_open
 from crm_billing.admin import Button, Command, Part, ReadOnlyAdmin, address, ask
-from packages import drafting, drafts
+from packages import catalogue, drafting, drafts
 from packages.admin import shown
-from packages.admin.draft_forms import EditFactsForm, FactsForm, HeadingForm, facts_of
+from packages.admin.draft_forms import EditFactsForm, FactsForm, HeadingForm, SeenForm, facts_of
 from packages.admin.preview import preview
 from packages.catalogue import PUBLISH, Facts
 from packages.models import Package, PriceVersion
@@ -51,6 +51,41 @@ FACTS = Command(
     icon="edit",
     quiet=True,
     fits=lambda request, package: package.state == Package.State.DRAFT,
+)
+
+
+def discard(request: StaffRequest, package: Package, cleaned: dict) -> str:
+    drafts.discard(package_id=package.pk, seen=cleaned["seen"], by=request.user)
+    return _("The draft is thrown away.")
+
+
+def given_seen(request: HttpRequest, package: Package) -> dict[str, Any]:
+    """
+    Return what the form is made with that says which state of a package was seen.
+    """
+    return {"now": drafting.fingerprint(*catalogue.all_of(package))}
+
+
+DISCARD = Command(
+    name="discard",
+    label=gettext_lazy("Throw this draft away"),
+    permission=PUBLISH,
+    run=discard,
+    form=SeenForm,
+    given=given_seen,
+    parts=lambda request, package: [shown.facts(package), *previews(package)],
+    text=gettext_lazy(
+        "The draft goes away for good, with all its prices. No customer has ever seen it."
+    ),
+    icon="trash",
+    dangerous=True,
+    quiet=True,
+    fits=lambda request, package: package.state == Package.State.DRAFT,
+    back=lambda package: (
+        address(package)
+        if Package.objects.filter(pk=package.pk).exists()
+        else reverse("admin:packages_package_changelist")
+    ),
 )
 
 

@@ -13,10 +13,10 @@ from unfold.decorators import display
 from accounts.http import StaffRequest
 from accounts.staff import fresh_proof_required
 from crm_billing.admin import Command, Facts, Part, Table, badge, link, stamp
-from packages import affected, catalogue, completeness, drafting
+from packages import affected, catalogue, completeness
 from packages.admin import package_drafts, shown
 from packages.admin.draft_forms import SeenForm
-from packages.admin.package_drafts import FACTS, PackageDrafts
+from packages.admin.package_drafts import DISCARD, FACTS, PackageDrafts, given_seen
 from packages.admin.preview import still_missing
 from packages.catalogue import PUBLISH
 from packages.models import Package, PriceVersion
@@ -70,9 +70,7 @@ class PackageAdmin(PackageDrafts):
                 "a new price is a new version."
             ),
             form=SeenForm,
-            given=lambda request, package: {
-                "now": drafting.fingerprint(*catalogue.all_of(package))
-            },
+            given=given_seen,
             parts=_before_publishing,
             icon="building-store",
             fits=lambda request, package: package.state == Package.State.DRAFT,
@@ -93,6 +91,7 @@ class PackageAdmin(PackageDrafts):
             fits=lambda request, package: package.state == Package.State.PUBLISHED,
             guard=fresh_proof_required,
         ),
+        DISCARD,
     ]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Package]:

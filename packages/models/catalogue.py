@@ -1,3 +1,4 @@
+import pghistory
 from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models import Q
@@ -9,6 +10,7 @@ from packages.terms import spoken
 CODE = r"^[a-z0-9][a-z0-9-]{0,39}$"
 
 
+@pghistory.track(pghistory.DeleteEvent())  # a draft that was thrown away, and by whom
 class Package(models.Model):
     """
     Something customers can buy: a plan, an add-on to one, or a top-up with a bonus.

@@ -2,6 +2,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Self
 
+import pghistory
 from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
@@ -43,6 +44,7 @@ class PriceVersionQuerySet(models.QuerySet["PriceVersion"]):
         return self.select_related("package", "customer", "offer").prefetch_related("components")
 
 
+@pghistory.track(pghistory.DeleteEvent())  # a draft that was thrown away, and by whom
 class PriceVersion(models.Model):
     """
     One immutable price of a package: for a currency and a term, perhaps for one customer only.

@@ -117,6 +117,7 @@ TABLE = {
     "packages_package_change":                 "page  page  page  page  no",
     "packages_package_new":                    "no    no    no    ask   no",
     "packages_package_facts":                  "no    no    no    ask   no",
+    "packages_package_discard":                "no    no    no    ask   no",
     "packages_package_price":                  "no    no    no    ask   no",
     "packages_package_copy":                   "no    no    no    ask   no",
     "packages_package_publish":                "no    no    no    ask   no",

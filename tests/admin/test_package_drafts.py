@@ -147,6 +147,33 @@ class TestFacts:
         assert package.summary_en == "Mine"
 
 
+class TestDiscard:
+    def test_throws_it_away_and_says_so_on_record(self, client, admin):
+        package = drafted()
+        assert "Throw this draft away" in text(client.get(url("change", package)))
+        answer = change(client, url("discard", package))
+        assert answer.url == reverse("admin:packages_package_changelist")
+        assert "The draft is thrown away." in text(client.get(answer.url))
+        assert not Package.objects.exists() and not PriceVersion.objects.exists()
+        shown = text(client.get(reverse("admin:pghistory_events_changelist")))
+        assert "removed package pro" in shown and admin.email in shown
+        assert "English name: Pro" in shown and "currency: CNY" in shown
+
+    def test_is_refused_unseen(self, client, admin, version):
+        said = entered_at(client, url("discard", version.package))
+        add(client, version, "recurring", amount="9.00")
+        answer = client.post(url("discard", version.package), said)
+        assert answer.status_code == 422 and "Somebody else has changed" in text(answer)
+        assert Package.objects.exists()
+
+    def test_is_not_offered_once_it_was_published(self, client, admin):
+        package = published(at=timezone.now())
+        assert "/discard/" not in client.get(url("change", package)).content.decode()
+        answer = change(client, url("discard", package))
+        assert answer.status_code == 422 and "can only be retired" in text(answer)
+        assert Package.objects.exists()
+
+
 class TestPrice:
     def test_is_added_without_components_yet(self, client, admin):
         client.post(NEW, FACTS)

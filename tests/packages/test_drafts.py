@@ -4,16 +4,18 @@ from threading import Barrier, Thread
 
 import pytest
 from django.core.exceptions import ValidationError
-from django.db import connection
+from django.db import IntegrityError, connection, transaction
 from django.utils.translation import override
 
 from accounts.customers import NotAllowed
 from accounts.roles import FINANCE_MAKER
+from crm_billing import audit
 from packages import catalogue, completeness, drafting, drafts
 from packages.drafting import BadPrice, ChangedMeanwhile, fingerprint
 from packages.models import Package, PriceVersion
 from packages.terms import Terms
 from tests.factories import NOON, cny, open_customer, staff
+from tests.packages import couponing
 from tests.packages.shelf import (
     LATER,
     basic,
@@ -69,6 +71,7 @@ def test_every_command_is_for_publishers():
         lambda: drafts.begin(facts=facts("new"), at=NOON, by=other),
         lambda: drafts.copy(facts=facts("new"), at=NOON, **package),
         lambda: drafts.write_facts(facts=facts(), seen=None, **package),
+        lambda: drafts.discard(seen=None, **package),
         lambda: drafts.add_price(terms=replace(NOTHING_YET, interval="year"), at=NOON, **package),
         lambda: drafts.write_heading(heading=NOTHING_YET, seen=None, **at),
         lambda: drafts.remove_price(seen=None, **at),
@@ -125,6 +128,68 @@ class TestWriteFacts:
     def test_refuses_what_is_published(self):
         with pytest.raises(catalogue.NotADraft):
             drafts.write_facts(package_id=published().pk, facts=facts(), seen=None, by=None)
+
+
+class TestDiscard:
+    # what pghistory calls the triggers that keep what went
+    KEPT = {
+        "packages_package": "pgtrigger_delete_delete_932a6",
+        "packages_priceversion": "pgtrigger_delete_delete_43702",
+    }
+
+    def test_takes_its_prices_along(self):
+        package, other = drafted(terms(basic(), seats())), drafted(code="other")
+        drafts.discard(package_id=package.pk, seen=None, by=None)
+        assert Package.objects.get() == other
+        assert PriceVersion.objects.get().package == other
+
+    def test_keeps_who_and_what(self):
+        package = drafted()
+        with audit.noting(lambda: {"user": 7}):
+            drafts.discard(package_id=package.pk, seen=None, by=None)
+        (gone,), (price,) = (one.pgh_event_model.objects.all() for one in (Package, PriceVersion))
+        assert (gone.code, gone.name, price.package_id) == ("pro", "pro 版", package.pk)
+        assert gone.pgh_context.metadata == price.pgh_context.metadata == {"user": 7}
+
+    @pytest.mark.parametrize("table", KEPT)
+    def test_is_kept_by_the_database_whoever_deletes(self, table):
+        version = begun()
+        kept = "SELECT count(*) FROM packages_packageevent, packages_priceversionevent"
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT count(*) FROM pg_trigger WHERE tgname = %s AND tgrelid = %s::regclass",
+                [self.KEPT[table], table],
+            )
+            assert cursor.fetchone() == (1,)
+            cursor.execute("DELETE FROM packages_priceversion WHERE id = %s", [version.pk])
+            cursor.execute("DELETE FROM packages_package WHERE id = %s", [version.package_id])
+            cursor.execute(kept)
+            assert cursor.fetchone() == (1,)
+
+    def test_refuses_what_was_ever_published(self):
+        package = published()
+        with pytest.raises(catalogue.NotADraft):
+            drafts.discard(package_id=package.pk, seen=None, by=None)
+        catalogue.retire(package_id=package.pk, at=LATER, by=None)
+        with pytest.raises(catalogue.NotADraft):
+            drafts.discard(package_id=package.pk, seen=None, by=None)
+
+    def test_refuses_what_a_coupon_is_for(self):
+        package = drafted()
+        coupon = couponing.drafted(packages=[package])
+        with pytest.raises(drafts.StillNamed, match=coupon.code):
+            drafts.discard(package_id=package.pk, seen=None, by=None)
+        assert coupon.packages.get() == package
+        sql = "SET CONSTRAINTS ALL IMMEDIATE; DELETE FROM packages_priceversion;"
+        with pytest.raises(IntegrityError), transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(f"{sql} DELETE FROM packages_package")
+
+    def test_refuses_what_has_changed_since_it_was_seen(self):
+        version = begun()
+        seen = fingerprint(*catalogue.all_of(version.package))
+        drafts.write_component(price_version_id=version.pk, component=basic(), by=None)
+        with pytest.raises(ChangedMeanwhile):
+            drafts.discard(package_id=version.package_id, seen=seen, by=None)
 
 
 class TestAddPrice:
