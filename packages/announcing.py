@@ -8,6 +8,7 @@ from datetime import datetime
 
 import structlog
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet
+from django.utils.translation import gettext as _
 
 from crm_billing.transactions import money_transaction
 from packages import acting, bounces, notices, price_moves
@@ -30,8 +31,8 @@ def carry_on(*, at: datetime) -> int:
     """
     told = 0
     for move in PriceMove.objects.open().order_by("pk"):
-        for subscription_id in _reachable_again(move):
-            _replace(move, subscription_id, at)
+        for returned in _reachable_again(move):
+            _set_aside(returned, at)
         told += sum(_tell(move, ids, at) for ids in _batches(_untold(move)))
     for announcement_id in list(price_moves.ripe(at).order_by("pk").values_list("pk", flat=True)):
         try:
@@ -39,6 +40,30 @@ def carry_on(*, at: datetime) -> int:
         except Exception as error:  # one that fails is in nobody else's way
             log.exception("price.failed", announcement=announcement_id, reason=str(error))
     return told
+
+
+def returned() -> QuerySet[Notice]:
+    """
+    Return the notices of dearer prices that came back and keep them from being agreed to.
+    """
+    return Notice.objects.filter(announces__in=PriceAnnouncement.objects.returned())
+
+
+@money_transaction
+def announce_again(*, notice_id: int, at: datetime) -> None:
+    """
+    Announce a dearer price anew whose mail came back, although the address is still the same.
+
+    The days until it holds count from this mail.
+    raises NothingToAnnounce: it did not come back, or nothing waits for it any more.
+    """
+    notice = returned().select_related("announces__move").filter(pk=notice_id).first()
+    if (
+        notice is None
+        or not _set_aside(notice.announces, at)
+        or not _tell(notice.announces.move, [notice.subscription_id], at)
+    ):
+        raise notices.NothingToAnnounce(_("No price waits for this notice any more."))
 
 
 def _concerned(move: PriceMove) -> QuerySet[Subscription]:
@@ -59,23 +84,23 @@ def _untold(move: PriceMove) -> QuerySet[Subscription]:
     return _concerned(move).filter(~Exists(told), auto_renew=True)
 
 
-def _reachable_again(move: PriceMove) -> list[int]:
-    returned = PriceAnnouncement.objects.returned().filter(move=move).order_by("pk")
+def _reachable_again(move: PriceMove) -> list[PriceAnnouncement]:
+    found = PriceAnnouncement.objects.returned().filter(move=move).order_by("pk")
     return [
-        one.subscription_id
-        for one in returned.select_related("notice__customer")
+        one
+        for one in found.select_related("notice__customer")
         if not bounces.is_still_wrong(one.notice)
     ]
 
 
 @money_transaction
-def _replace(move: PriceMove, subscription_id: int, at: datetime) -> None:
+def _set_aside(announcement: PriceAnnouncement, at: datetime) -> bool:
     """
-    Set aside an announcement that reached nobody and was not agreed to meanwhile.
+    Set an announcement aside that reached nobody and was not agreed to meanwhile; tell whether.
     """
-    acting.lock(subscription_id)
-    returned = PriceAnnouncement.objects.returned().filter(move=move, subscription=subscription_id)
-    returned.update(replaced_at=at)
+    acting.lock(announcement.subscription_id)
+    still = PriceAnnouncement.objects.returned().filter(pk=announcement.pk)
+    return still.update(replaced_at=at) == 1
 
 
 @money_transaction

@@ -3,7 +3,7 @@ What customers were told, what came back, and telling it again.
 """
 
 from django.contrib import admin, messages
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -23,7 +23,7 @@ from crm_billing.admin import (
     minor_amount,
     stamp,
 )
-from packages import notices
+from packages import announcing, notices
 from packages.admin.parked import RUN
 from packages.models import Notice
 
@@ -39,6 +39,7 @@ class NoticeStateFilter(admin.SimpleListFilter):
             ("dropped", _("Not needed")),
             ("bounced", _("Came back")),
             ("holding", _("Came back, renewal waits")),
+            ("price", _("Came back, price waits")),
         ]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Notice]) -> QuerySet[Notice]:
@@ -53,10 +54,22 @@ class NoticeStateFilter(admin.SimpleListFilter):
                 return queryset.filter(bounced_at__isnull=False)
             case "holding":
                 return queryset.holding_up()
+            case "price":
+                return queryset.filter(pk__in=announcing.returned())
         return queryset
 
 
+def waiting_for_one() -> Q:
+    """
+    Return what tells the notices whose renewal or price waits until it is announced again.
+    """
+    return Q(pk__in=Notice.objects.holding_up()) | Q(pk__in=announcing.returned())
+
+
 def announce_again(request: StaffRequest, notice: Notice, cleaned: dict) -> str:
+    if notice.kind == Notice.Kind.PRICE:
+        announcing.announce_again(notice_id=notice.pk, at=timezone.now())
+        return _("The price is announced again; the days until it holds count from this mail.")
     notices.announce_again(notice_id=notice.pk, at=timezone.now())
     return _("The renewal is announced again, and charged when the customer has had time.")
 
@@ -81,7 +94,7 @@ class NoticeAdmin(ReadOnlyAdmin):
                 "after the customer has told you that this one works now."
             ),
             icon="refresh",
-            fits=lambda request, one: Notice.objects.holding_up().filter(pk=one.pk).exists(),
+            fits=lambda request, one: Notice.objects.filter(waiting_for_one(), pk=one.pk).exists(),
         )
     ]
 
@@ -92,20 +105,20 @@ class NoticeAdmin(ReadOnlyAdmin):
         return request.user.has_perm(RUN)
 
     @action(
-        description=gettext_lazy("The addresses are right: announce the renewals again"),
+        description=gettext_lazy("The addresses are right: announce again"),
         permissions=["announce"],
     )
-    def announce_selected(self, request: HttpRequest, queryset: QuerySet[Notice]) -> None:
+    def announce_selected(self, request: StaffRequest, queryset: QuerySet[Notice]) -> None:
         count = 0
-        for notice_id in queryset.holding_up().values_list("pk", flat=True):
+        for notice in queryset.filter(waiting_for_one()):
             try:
-                notices.announce_again(notice_id=notice_id, at=timezone.now())
+                announce_again(request, notice, {})
             except notices.NothingToAnnounce:
                 continue  # somebody was faster
             count += 1
         said = ngettext(
-            "%(count)d renewal is announced again.",
-            "%(count)d renewals are announced again.",
+            "%(count)d notice is announced again.",
+            "%(count)d notices are announced again.",
             count,
         )
         messages.success(request, said % {"count": count})

@@ -5,10 +5,11 @@ from celery import current_app
 from django.utils import timezone
 
 from packages import bounces
-from packages.models import Notice, RenewalRun, Subscription
+from packages.models import Notice, PriceAnnouncement, RenewalRun, Subscription
 from packages.models.subscriptions import MOST_FAILURES
 from tests.admin.world import signed_in
 from tests.packages.buying import bought
+from tests.packages.moving import came_back, moved
 from tests.packages.renewing import announced, now
 
 pytestmark = pytest.mark.django_db
@@ -143,3 +144,25 @@ class TestBounced:
         assert [one.subscription_id for one in again.order_by("subscription_id")] == sorted(
             one.subscription_id for one in back[:2]
         )
+
+    def test_a_dearer_price_is_announced_again_alike(self):
+        renewal = self.back()
+        one = renewal.subscription
+        moved(one.price_version)
+        price = came_back(one)
+        client, address = signed_in("ADMIN"), f"{NOTICES}{price.pk}"
+        assert list(client.get(f"{NOTICES}?state=price").context["cl"].queryset) == [price]
+        assert f"{address}/announce/" in client.get(f"{address}/change/").content.decode()
+        answer = client.post(f"{address}/announce/", follow=True)
+        assert "count from this mail" in answer.content.decode()
+        assert f"{address}/announce/" not in answer.content.decode()
+        assert PriceAnnouncement.objects.filter(replaced_at=None).count() == 1
+
+    def test_renewals_and_prices_are_announced_again_in_one_go(self):
+        renewal = self.back()
+        moved(renewal.subscription.price_version)
+        price = came_back(renewal.subscription)
+        sent = {"action": "announce_selected", "_selected_action": [renewal.pk, price.pk]}
+        answer = signed_in("ADMIN").post(NOTICES, sent, follow=True)
+        assert "2 notices are announced again." in answer.content.decode()
+        assert Notice.objects.filter(step=1).count() == 2

@@ -3,8 +3,10 @@ from datetime import timedelta
 import pytest
 
 from accounts.models import Customer
+from packages import announcing, price_moves
 from packages.models import PriceAnnouncement
 from packages.models.moves import PRICE_NOTICE
+from packages.notices import NothingToAnnounce
 from tests.factories import cny
 from tests.packages.buying import bought, shanghai
 from tests.packages.moving import (
@@ -18,7 +20,7 @@ from tests.packages.moving import (
     moved,
     old_price,
 )
-from tests.packages.renewing import DAY, announced, now, swept
+from tests.packages.renewing import DAY, announced, now, swept, told
 from tests.packages.test_subscription_guards import refused
 
 pytestmark = pytest.mark.django_db
@@ -117,6 +119,50 @@ class TestCarryOn:
         type(subscription).objects.filter(pk=subscription.pk).update(auto_renew=False)
         correct(subscription)
         carried_on(APRIL_5)
+        assert len(announcements(subscription)) == 1
+
+
+class TestAnnounceAgain:
+    def again(self, notice, at=APRIL_5) -> None:
+        announcing.announce_again(notice_id=notice.pk, at=at)
+        told(at)
+
+    def test_tells_the_same_address_and_counts_the_days_from_then(self, subscription):
+        self.again(announcements(subscription)[0].notice)
+        first, second = announcements(subscription)
+        assert (first.replaced_at, second.replaced_at) == (APRIL_5, None)
+        assert second.holds_from == APRIL_5 + PRICE_NOTICE
+        assert second.notice.sent_to == first.notice.sent_to == first.notice.bounced_to
+        assert second.notice.sent_at is not None and second.notice.bounced_at is None
+        assert list(PriceAnnouncement.objects.unanswered()) == [second]
+
+    def test_is_done_once_for_each_mail(self, subscription):
+        first = announcements(subscription)[0].notice
+        self.again(first)
+        for at in (APRIL_5, APRIL_5 + HOUR):
+            with pytest.raises(NothingToAnnounce):
+                self.again(first, at)
+        again = came_back(subscription, at=APRIL_5 + HOUR)
+        with pytest.raises(NothingToAnnounce):
+            self.again(first, APRIL_5 + DAY)
+        self.again(again, APRIL_5 + DAY)
+        assert [bool(one.replaced_at) for one in announcements(subscription)] == [True, True, False]
+
+    @pytest.mark.parametrize("why", ["agreed", "revoked", "ends", "holds by itself", "arrived"])
+    def test_refuses_when_nothing_waits_for_it(self, why):
+        subscription = bought(version=old_price())
+        move = moved(subscription.price_version, CHEAPER if why == "holds by itself" else DEARER)
+        notice = announcements(subscription)[0].notice
+        if why != "arrived":
+            came_back(subscription)
+        if why == "agreed":
+            agreed(subscription)
+        if why == "revoked":
+            price_moves.revoke(move_id=move.pk, at=APRIL_5, by=None)
+        if why == "ends":
+            type(subscription).objects.update(auto_renew=False)
+        with pytest.raises(NothingToAnnounce):
+            self.again(notice)
         assert len(announcements(subscription)) == 1
 
 

@@ -44,6 +44,25 @@ def test_agreeing_many_times_is_agreed_once():
     prove()
 
 
+def test_a_returned_mail_is_announced_again_once():
+    subscription = bought(version=old_price())
+    moved(subscription.price_version)
+    notice = came_back(subscription)
+    Customer.objects.filter(pk=subscription.customer_id).update(contact_email="b@example.com")
+    again = {"notice_id": notice.pk, "at": APRIL_2}
+
+    race(
+        [
+            *(lambda: announcing.announce_again(**again) for _ in range(4)),
+            *(lambda: announcing.carry_on(at=APRIL_2) for _ in range(2)),
+        ]
+    )
+
+    assert PriceAnnouncement.objects.filter(replaced_at=None).count() == 1
+    assert PriceAnnouncement.objects.count() == Notice.objects.filter(kind="PRICE").count() == 2
+    prove()
+
+
 def test_clockworks_at_once_tell_each_and_schedule_each_once():
     old = old_price()
     subscriptions = [bought(version=old) for _ in range(4)]
