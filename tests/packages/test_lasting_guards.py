@@ -25,6 +25,7 @@ STAYS = {
     "packages_overage": "packages_overage_append_only",
     "packages_packageevent": "packages_packageevent_append_only",
     "packages_pause": "packages_pause_stays",
+    "packages_pricequote": "packages_quote_stays",
     "packages_priceversionevent": "packages_priceversionevent_append_only",
     "packages_spendingcap": "packages_cap_append_only",
     "packages_subscription": "packages_subscription_stays",
@@ -39,10 +40,11 @@ STAYS = {
 }
 
 
-# table whose rows may go while they are a draft's -> the trigger that keeps it from being emptied
+# table whose rows may go, of a draft or of what did nothing -> the trigger that keeps it from being emptied
 NEVER_EMPTIED = {
     "packages_coupon_packages": "packages_coupon_scope_is_never_emptied",
     "packages_pricecomponent": "packages_component_is_never_emptied",
+    "packages_renewalrun": "packages_run_is_never_emptied",
     "packages_topupoffer": "packages_offer_is_never_emptied",
 }
 
@@ -50,6 +52,23 @@ NEVER_EMPTIED = {
 @pytest.mark.parametrize("table", NEVER_EMPTIED)
 def test_tables_are_never_emptied(table):
     assert refused(f"TRUNCATE {table}") == NEVER_EMPTIED[table]
+
+
+@pytest.mark.parametrize(
+    ("facts", "name"),
+    [
+        ({"finished_at": SECOND}, None),
+        ({}, "packages_run_stays"),
+        ({"finished_at": SECOND, "started_by_id": 1}, "packages_run_stays"),
+        *(
+            ({"finished_at": SECOND, count: 1}, "packages_run_stays")
+            for count in ("ok", "insufficient", "waiting", "failed", "ended", "paused")
+        ),
+    ],
+)
+def test_only_a_run_of_the_clockwork_that_found_nothing_goes(facts, name):
+    write("packages_renewalrun", facts)
+    assert refused("DELETE FROM packages_renewalrun") == name
 
 
 @pytest.mark.parametrize("table", STAYS)
@@ -102,6 +121,11 @@ FIXED: dict[str, tuple[str, Facts, str]] = {
         "id code customer_id price_version_id seats coupon_id has_trial currency due_minor"
         " each_term_minor made_at made_by_id expires_at",
     ),
+    "packages_run_fixed": (
+        "packages_renewalrun",
+        {},
+        "id at is_rehearsal started_at started_by_id",
+    ),
     "packages_subscription_fixed": (
         "packages_subscription",
         {},
@@ -125,6 +149,12 @@ DECIDED: list[tuple[str, str, Facts, str]] = [
         "packages_notice",
         {"bounced_at": SECOND} | WHY,
         "sent_to bounced_to bounce_reason",
+    ),
+    (
+        "packages_run_finished_fixed",
+        "packages_renewalrun",
+        {"finished_at": SECOND},
+        "finished_at ok insufficient waiting failed ended paused",
     ),
     ("wallet_expiryletter_sent_once", "wallet_expiryletter", SENT, LETTER),
     ("wallet_expiryletter_sent_once", "wallet_expiryletter", {"dropped_at": SECOND}, LETTER),
