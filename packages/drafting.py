@@ -8,11 +8,13 @@ from datetime import datetime
 from decimal import Decimal
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from djmoney.money import Money
 
 from accounts.models import Customer
+from crm_billing import plain_text
 from crm_billing.errors import DomainError
 from crm_billing.money import InexactMoney, to_minor
 from packages import rating
@@ -41,6 +43,7 @@ CHANGED = gettext_lazy(
     "Somebody else has changed this meanwhile. What stands there now is shown below; sent again, "
     "yours takes its place."
 )
+NAMES = ("name", "name_en", "unit", "unit_en")
 AMOUNTS = ("amount", *BOUNDS, "pack_price")
 
 
@@ -231,6 +234,8 @@ def check_component(one: Component, currency: str) -> None:
         raise BadPrice(_("There is no such kind of component."), field="kind")
     if not COMPONENT_CODE.fullmatch(one.code) or not one.name or not one.name_en:
         raise BadPrice(_("A component has a plain code and two names."), field="code")
+    for name in NAMES:
+        _check_plain(getattr(one, name), name)
     for name in AMOUNTS:
         _check_amount(getattr(one, name), currency, name)
     if (one.amount is not None) != (one.kind in FIXED):
@@ -295,6 +300,13 @@ def _check_number(value: object, field: str) -> None:
     places = number.as_tuple().exponent
     if number > LARGEST_NUMBER or not isinstance(places, int) or places < FINEST:
         raise BadPrice(_("%(number)s is too large or too fine.") % {"number": number}, field=field)
+
+
+def _check_plain(text: str, field: str) -> None:
+    try:
+        plain_text.require(text)
+    except ValidationError as error:
+        raise BadPrice(" ".join(error.messages), field=field) from error
 
 
 def _check_amount(amount: Money | None, currency: str, field: str) -> None:

@@ -5,13 +5,14 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
+from crm_billing.plain_text import PlainText
 from packages.terms import spoken
 
 CODE = r"^[a-z0-9][a-z0-9-]{0,39}$"
 
 
 @pghistory.track(pghistory.DeleteEvent())  # a draft that was thrown away, and by whom
-class Package(models.Model):
+class Package(PlainText):
     """
     Something customers can buy: a plan, an add-on to one, or a top-up with a bonus.
 

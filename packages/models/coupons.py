@@ -8,6 +8,7 @@ from djmoney.money import Money
 
 from accounts.models import Customer, User
 from crm_billing.money import from_minor
+from crm_billing.plain_text import PlainText
 from packages.discounts import Discount
 from packages.models.catalogue import Package
 from packages.terms import spoken
@@ -15,7 +16,7 @@ from packages.terms import spoken
 CODE = r"^[A-Z0-9][A-Z0-9-]{2,39}$"
 
 
-class Coupon(models.Model):
+class Coupon(PlainText):
     """
     A code that makes what recurs and seats cheaper: by a share (`bps`) or by an amount a term.
 

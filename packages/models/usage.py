@@ -6,6 +6,7 @@ from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Customer, User
+from crm_billing.plain_text import PlainText
 from packages.terms import spoken
 
 METER_CODE = r"^[a-z0-9][a-z0-9_-]{0,39}$"
@@ -23,7 +24,7 @@ class MeterQuerySet(models.QuerySet["Meter"]):
         return self.filter(models.Exists(hours))
 
 
-class Meter(models.Model):
+class Meter(PlainText):
     """
     Something whose use is counted. Components of prices name it by its code.
 

@@ -72,6 +72,7 @@ class TestNew:
             ({"kind": "GIFT"}, "kind"),
             ({"name": ""}, "name"),
             ({"name_en": " "}, "name_en"),
+            ({"summary_en": "Te\u202eam"}, "summary_en"),
             ({"position": "first"}, "position"),
         ],
     )

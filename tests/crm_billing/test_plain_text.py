@@ -1,5 +1,9 @@
+from itertools import product
+from unicodedata import category
+
 import pytest
 from django.core.exceptions import ValidationError
+from django.db import connection
 
 from crm_billing import plain_text
 
@@ -48,3 +52,43 @@ class TestRequire:
     )
     def test_takes_what_people_write(self, text):
         plain_text.require(text)
+
+
+def taken(text: str) -> bool:
+    try:
+        plain_text.require(text)
+    except ValidationError:
+        return False
+    return True
+
+
+@pytest.mark.django_db
+class TestInTheDatabase:
+    def plain(self, texts: list[str]) -> dict[str, bool]:
+        with connection.cursor() as cursor:
+            sql = "SELECT said, crm_billing_is_plain(said) FROM unnest(%s::text[]) AS said"
+            cursor.execute(sql, [texts])
+            return dict(cursor.fetchall())
+
+    def test_refuses_each_character_nobody_sees(self):
+        unseen = [chr(one) for one in range(1, 0x110000) if category(chr(one)) in plain_text.UNSEEN]
+        assert len(unseen) > 200
+        assert not any(self.plain([f"a{one}b" for one in unseen]).values())
+
+    def test_takes_every_character_one_sees(self):
+        seen = [
+            chr(one)
+            for one in range(32, 0x110000)
+            if category(chr(one)) not in plain_text.UNSEEN | {"Cs", "Cn", "Co"}
+        ]
+        assert len(seen) > 100_000
+        assert all(self.plain([f"a{one}b" for one in seen]).values())
+
+    def test_never_refuses_joiners_the_forms_take(self):
+        around = ["", *"a9 晨あ한éمیक्👩💻❤\ufe0f"]
+        joiners = ["\u200c", "\u200d", "\u200d\u200d"]
+        texts = ["".join(parts) for parts in product(around, around, joiners, around, around)]
+        plain = self.plain(texts)
+        assert [text for text in plain if taken(text) and not plain[text]] == []
+        for text in ("a\u200da", "晨\u200d晨", "\u200dم", "م\u200c", " \u200d9"):
+            assert not plain[text], text

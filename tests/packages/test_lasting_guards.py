@@ -40,7 +40,7 @@ STAYS = {
 }
 
 
-# table whose rows may go, of a draft or of what did nothing -> the trigger that keeps it from being emptied
+# table whose rows may go, a draft's or of what did nothing -> what keeps it from being emptied
 NEVER_EMPTIED = {
     "packages_coupon_packages": "packages_coupon_scope_is_never_emptied",
     "packages_pricecomponent": "packages_component_is_never_emptied",

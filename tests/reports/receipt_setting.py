@@ -14,6 +14,7 @@ from crm_billing import outbox
 from reports import receipts
 from reports.models import ReceiptDocument
 from tests.factories import open_customer
+from tests.packages.planting import no_triggers
 from wallet import facts, topups
 from wallet.gateways.base import GatewayFact, PaymentStatus
 from wallet.models import Receipt
@@ -63,7 +64,8 @@ def named(name: str) -> Customer:
     Return a customer whose name is older than the rule for names.
     """
     customer = open_customer()
-    Customer.objects.filter(pk=customer.pk).update(name=name)
+    with no_triggers():
+        Customer.objects.filter(pk=customer.pk).update(name=name)
     customer.refresh_from_db()
     return customer
 
