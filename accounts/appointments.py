@@ -108,6 +108,14 @@ def set_active(*, user_id: int, active: bool, at: datetime, by: User) -> User:
     return user
 
 
+def appointers() -> list[User]:
+    """
+    Return the staff who may give others their roles.
+    """
+    staff = User.objects.filter(is_staff=True, is_active=True).order_by("pk")
+    return [one for one in staff if one.has_perm("accounts.change_user")]
+
+
 def _lock(user_id: int, by: User) -> User:
     _require(by, "accounts.change_user")
     user = User.objects.select_for_update(of=["self"]).get(pk=user_id)

@@ -240,6 +240,8 @@ EMAIL_TIMEOUT = 10
 DEFAULT_FROM_EMAIL = env("DEFAULT_FROM_EMAIL", default=f"{BRAND_NAME} <{ISSUER_EMAIL}>")
 SERVER_EMAIL = DEFAULT_FROM_EMAIL
 ALARM_EMAILS = env.list("ALARM_EMAILS", default=[])
+# A proposal that nobody decides for so long is escalated, and again after as long
+APPROVAL_HOURS = max(1, env.int("APPROVAL_HOURS", default=8))
 BOUNCE_ADDRESS = env("BOUNCE_ADDRESS", default="")  # its mail goes to `manage.py take_bounce`
 
 # Background work (R12): at least once, one at a time, ids only; the database is the queue
@@ -301,6 +303,7 @@ CELERY_BEAT_SCHEDULE = {
     },
     "scan-charges": {"task": "packages.tasks.scan_charges", "schedule": crontab(hour=19, minute=0)},
     "report-parked": {"task": "reports.tasks.report_parked", "schedule": 60.0},
+    "escalate-approvals": {"task": "reports.tasks.escalate_approvals", "schedule": 300.0},
 }
 OUTBOX_MAX_ATTEMPTS = env.int("OUTBOX_MAX_ATTEMPTS", default=8)
 

@@ -1,12 +1,14 @@
 """
-Telling people about work that has been given up.
+Telling people about work that has been given up, or that waits for them too long.
 """
 
 from datetime import datetime, timedelta
 
+from django.conf import settings
 from django.db import transaction
 
 from crm_billing import outbox
+from wallet import adjustments
 
 LOOK_BACK = timedelta(days=7)
 
@@ -33,3 +35,18 @@ def report_parked(*, at: datetime) -> int:
             )
             for errand in given_up
         )
+
+
+def escalate_approvals(*, at: datetime) -> int:
+    """
+    Have one mail sent for each proposal nobody has decided, every APPROVAL_HOURS; return how many.
+    """
+    every = timedelta(hours=settings.APPROVAL_HOURS)
+    return outbox.put_many(
+        topic="adjustment.overdue",
+        errands={
+            f"{one.number}:{(at - one.proposed_at) // every}": {"adjustment_id": one.pk}
+            for one in adjustments.overdue(at=at).only("number", "proposed_at")
+        },
+        at=at,
+    )

@@ -108,6 +108,16 @@ def _to_do(request: HttpRequest) -> list[Card]:
                 url=_listed("wallet_adjustment", state__exact="PROPOSED"),
             )
         )
+    if user.has_perm("wallet.view_adjustment") and (overdue := waiting.overdue(at=timezone.now())):
+        cards.append(
+            Card(
+                words=_("Adjustments nobody decides"),
+                figure=overdue,
+                icon="hourglass",
+                tone="bad",
+                url=_listed("wallet_adjustment", waiting="overdue"),
+            )
+        )
     if user.has_perm("crm_billing.view_outbox"):
         cards.append(
             Card(

@@ -14,12 +14,14 @@ from django.urls import reverse
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
+from accounts import appointments
 from accounts.queries import billing_emails
 from crm_billing import crash
 from crm_billing.errors import DomainError
 from reports import receipts
 from reports.models import ReceiptDocument
-from wallet.models import Receipt
+from wallet import adjustments
+from wallet.models import Adjustment, Receipt
 
 log = structlog.get_logger(__name__)
 
@@ -74,6 +76,39 @@ def tell_of_parked(*, topic: str, key: str, reason: str) -> None:
         }
         text = render_to_string("emails/parked.txt", facts)
     EmailMultiAlternatives(subject, text, to=settings.ALARM_EMAILS).send()
+
+
+def tell_of_overdue(*, adjustment_id: int, at: datetime) -> None:
+    """
+    Mail whoever may decide a proposal, and whoever may appoint somebody who may, that it waits.
+
+    Nothing is mailed once it is decided.
+    """
+    rows = Adjustment.objects.defer("attachment").select_related("customer", "maker")
+    proposal = rows.get(pk=adjustment_id)
+    if proposal.state != Adjustment.State.PROPOSED:
+        return
+    deciders = adjustments.deciders(proposal)
+    receivers = {one.email for one in [*deciders, *appointments.appointers()]}
+    if not receivers:
+        log.error("adjustment.nobody_to_tell", number=proposal.number)
+        return
+    site = settings.SITE_URL
+    with translation.override(settings.LANGUAGE_CODE):
+        hours = int((at - proposal.proposed_at).total_seconds() // 3600)
+        subject = _("[%(brand)s] %(number)s has waited %(hours)d hours for a decision") % {
+            "brand": settings.BRAND_NAME,
+            "number": proposal.number,
+            "hours": hours,
+        }
+        facts = {
+            "proposal": proposal,
+            "deciders": deciders,
+            "url": site + reverse("admin:wallet_adjustment_change", args=[proposal.pk]),
+            "people": site + reverse("admin:accounts_user_changelist"),
+        }
+        text = render_to_string("emails/approval_overdue.txt", facts)
+    EmailMultiAlternatives(subject, text, to=sorted(receivers)).send()
 
 
 def _receipt_message(receipt: Receipt, document: ReceiptDocument) -> EmailMultiAlternatives:

@@ -22,3 +22,8 @@ def mail_receipt(payload: dict[str, Any], *, at: datetime) -> None:
 @outbox.handles("outbox.parked")
 def tell_of_parked(payload: dict[str, Any], *, at: datetime) -> None:
     mails.tell_of_parked(topic=payload["topic"], key=payload["key"], reason=payload["reason"])
+
+
+@outbox.handles("adjustment.overdue")
+def tell_of_overdue(payload: dict[str, Any], *, at: datetime) -> None:
+    mails.tell_of_overdue(adjustment_id=payload["adjustment_id"], at=at)

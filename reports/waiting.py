@@ -13,7 +13,7 @@ from crm_billing import outbox
 from crm_billing.money import from_minor
 from packages.models import Notice, Subscription
 from packages.models.subscriptions import MOST_FAILURES
-from wallet import numbers
+from wallet import adjustments, numbers
 from wallet import seal as sealing
 from wallet.models import (
     Adjustment,
@@ -83,6 +83,13 @@ def proposals():
     Return the adjustments nobody has decided yet.
     """
     return Adjustment.objects.filter(state=Adjustment.State.PROPOSED)
+
+
+def overdue(*, at: datetime) -> int:
+    """
+    Count the proposals nobody has decided for too long.
+    """
+    return adjustments.overdue(at=at).count()
 
 
 def unclear() -> int:

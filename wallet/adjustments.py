@@ -3,10 +3,11 @@ Commands for manual corrections: one person proposes, another approves, only the
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
+from django.conf import settings
 from django.db import connection
-from django.db.models import Sum
+from django.db.models import QuerySet, Sum
 from django.utils.translation import gettext as _
 from djmoney.money import Money
 
@@ -160,6 +161,22 @@ def reject(*, adjustment_id: int, reason: str, at: datetime, by: User) -> Adjust
     adjustment = _lock(adjustment_id, by)
     _refuse_decided(adjustment)
     return _decide(adjustment, Adjustment.State.REJECTED, at, by, reason)
+
+
+def overdue(*, at: datetime) -> QuerySet[Adjustment]:
+    """
+    Return the proposals nobody has decided for APPROVAL_HOURS.
+    """
+    since = at - timedelta(hours=settings.APPROVAL_HOURS)
+    return Adjustment.objects.filter(state=Adjustment.State.PROPOSED, proposed_at__lte=since)
+
+
+def deciders(adjustment: Adjustment) -> list[User]:
+    """
+    Return who may decide a proposal: staff with that right, but for whoever proposed it.
+    """
+    staff = User.objects.filter(is_staff=True, is_active=True).exclude(pk=adjustment.maker_id)
+    return [one for one in staff.order_by("pk") if one.has_perm("wallet.approve_adjustment")]
 
 
 def _lock(adjustment_id: int, by: User) -> Adjustment:

@@ -67,9 +67,15 @@ class WaitingFilter(admin.SimpleListFilter):
     parameter_name = "waiting"
 
     def lookups(self, request, model_admin):
-        return [("me", _("Me")), ("others", _("Somebody else"))]
+        return [
+            ("me", _("Me")),
+            ("others", _("Somebody else")),
+            ("overdue", _("Anybody, for too long")),
+        ]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+        if self.value() == "overdue":
+            return queryset.filter(pk__in=adjustments.overdue(at=timezone.now()))
         if self.value() not in ("me", "others"):
             return queryset
         waiting = queryset.filter(state=Adjustment.State.PROPOSED)
