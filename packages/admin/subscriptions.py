@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy
 from unfold.decorators import display
 
 from accounts.http import StaffRequest
+from accounts.staff import fresh_proof_required
 from crm_billing.admin import (
     Command,
     DayRangeFilter,
@@ -133,6 +134,7 @@ class SubscriptionAdmin(ReadOnlyAdmin):
             icon="ban",
             dangerous=True,
             fits=lambda request, one: one.is_live and one.cancelled_at is None,
+            guard=fresh_proof_required,
         ),
         TRY_AGAIN,
     ]

@@ -63,6 +63,13 @@ class TestSubscriptions:
 
 
 class TestCancel:
+    def test_asks_for_a_fresh_proof_before_it_is_cancelled(self, subscription):
+        url, browser = page_of(subscription, "cancel"), signed_in("SUPPORT", recently=False)
+        for answer in (browser.get(url), browser.post(url)):
+            assert "reauthenticate" in answer.url
+        subscription.refresh_from_db()
+        assert subscription.cancelled_at is None
+
     def test_asks_then_cancels_for_the_customer(self, english, subscription):
         url = page_of(subscription, "cancel")
         assert url in shown(english, page_of(subscription))
