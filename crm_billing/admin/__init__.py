@@ -27,6 +27,7 @@ from crm_billing.admin.parts import (
     minor_amount,
     stamp,
 )
+from crm_billing.admin.rules import RulesAdmin
 
 __all__ = [
     "NOTHING",
@@ -42,6 +43,7 @@ __all__ = [
     "Part",
     "ReadOnlyAdmin",
     "ReasonForm",
+    "RulesAdmin",
     "Tab",
     "Table",
     "Text",

@@ -13,18 +13,17 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
-from unfold.decorators import action, display
+from unfold.decorators import display
 
 from accounts.http import StaffRequest
 from accounts.staff import fresh_proof_required
 from crm_billing.admin import (
-    Button,
     Comparison,
     Facts,
     LookForm,
     MomentField,
     Part,
-    ReadOnlyAdmin,
+    RulesAdmin,
     Table,
     badge,
     link,
@@ -192,10 +191,11 @@ def changes(policy: DunningPolicy) -> list[Part]:
 
 
 @admin.register(DunningPolicy)
-class DunningPolicyAdmin(ReadOnlyAdmin):
+class DunningPolicyAdmin(RulesAdmin):
     list_display = ["__str__", "since", "restricted", "suspended", "ended", "kept"]
     ordering = ["-valid_from"]
-    actions_list = ["publish"]
+    permission = PUBLISH
+    guard = staticmethod(fresh_proof_required)
 
     @display(description=gettext_lazy("valid from"), ordering="valid_from")
     def since(self, policy: DunningPolicy):
@@ -232,30 +232,10 @@ class DunningPolicyAdmin(ReadOnlyAdmin):
             steps_table(_("Steps"), policy.rules),
         ]
 
-    def buttons(self, request: HttpRequest, policy: DunningPolicy) -> list[Button]:
-        if not self.has_publish_permission(request):
-            return []
-        url = f"{reverse('admin:packages_dunningpolicy_publish')}?like={policy.pk}"
-        return [Button(label=_("New version like this"), url=url, icon="copy")]
-
-    def has_publish_permission(self, request: HttpRequest, obj=None) -> bool:
-        return request.user.has_perm(PUBLISH)
-
-    @action(
-        description=gettext_lazy("Publish new rules"),
-        url_path="publish",
-        icon="add",
-        permissions=["publish"],
-    )
-    def publish(self, request: HttpRequest) -> HttpResponse:
-        return fresh_proof_required(self._publish)(request)
-
-    def _publish(self, request: StaffRequest) -> HttpResponse:
-        """
-        Take the rules, show what they change, and publish what was shown.
-        """
+    def look(self, request: StaffRequest) -> HttpResponse:
         sent = request.POST if request.method == "POST" else None
-        form = DunningForm(sent, initial=entries_of(_wished(request).rules))
+        like = self.liked(request) or DunningPolicy.objects.current(timezone.now())
+        form = DunningForm(sent, initial=entries_of(like.rules))
         return look_and_publish(
             self,
             request,
@@ -274,12 +254,3 @@ class DunningPolicyAdmin(ReadOnlyAdmin):
                 "back": reverse("admin:packages_dunningpolicy_changelist"),
             },
         )
-
-
-def _wished(request: HttpRequest) -> DunningPolicy:
-    """
-    Return the version to begin with: the one asked for, or the one in force.
-    """
-    like = request.GET.get("like", "")
-    named = DunningPolicy.objects.filter(pk=int(like) if like.isdecimal() and len(like) < 19 else 0)
-    return named.first() or DunningPolicy.objects.current(timezone.now())

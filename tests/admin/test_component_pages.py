@@ -6,28 +6,14 @@ two people at once.
 import pytest
 from django.utils import timezone
 
-from accounts.roles import ADMIN
 from packages import catalogue
-from packages.models import PriceVersion
-from tests.admin.drafting import NAMED, add, begun, change, errors, page_of, whole
+from tests.admin.drafting import NAMED, add, change, errors, page_of, whole
 from tests.admin.test_packages import entered_at, text, url
-from tests.factories import cny, sign_in_staff, staff
+from tests.factories import cny
 from tests.packages.shelf import calls, counted, fee, seats, terms
 
 pytestmark = pytest.mark.django_db
 MANY_STEPS = "\n".join([*(f"{end} 1" for end in range(1, 101)), "* 1"])
-
-
-@pytest.fixture
-def admin(client):
-    user = staff(ADMIN, locale="en")
-    sign_in_staff(client, user)
-    return user
-
-
-@pytest.fixture
-def version(admin) -> PriceVersion:
-    return begun(admin)
 
 
 class TestComponent:

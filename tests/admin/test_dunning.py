@@ -24,13 +24,6 @@ PUBLISH = "admin:packages_dunningpolicy_publish"
 STEPS = "0h PAST_DUE mail\n1d restricted MAIL\n\n 48h  SUSPENDED mail\n3d ENDED mail"
 
 
-@pytest.fixture
-def admin(client):
-    user = staff(ADMIN, locale="en")
-    sign_in_staff(client, user)
-    return user
-
-
 def post(client, **changes):
     asked = {"steps": STEPS, "data_kept_days": "7", "valid_from": "", "seen": ""}
     return client.post(reverse(PUBLISH), asked | changes)

@@ -9,10 +9,10 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts.roles import ADMIN, SUPPORT
+from accounts.roles import SUPPORT
 from packages import catalogue
 from packages.models import Package, PriceVersion
-from tests.admin.drafting import NAMED, add, begun, change, errors, page_of, whole
+from tests.admin.drafting import NAMED, add, change, errors, page_of, whole
 from tests.admin.test_packages import entered_at, publish, text, url
 from tests.admin.world import signed_in
 from tests.factories import cny, open_customer, sign_in_staff, staff
@@ -41,18 +41,6 @@ FACTS = {
     "summary_en": "For teams",
     "position": "3",
 }
-
-
-@pytest.fixture
-def admin(client):
-    user = staff(ADMIN, locale="en")
-    sign_in_staff(client, user)
-    return user
-
-
-@pytest.fixture
-def version(admin) -> PriceVersion:
-    return begun(admin)
 
 
 class TestNew:

@@ -11,7 +11,7 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts.roles import ADMIN, SUPPORT
+from accounts.roles import SUPPORT
 from packages.models import Package, PriceVersion
 from tests.factories import cny, open_customer, sign_in_staff, staff
 from tests.packages.shelf import (
@@ -29,13 +29,6 @@ from tests.packages.shelf import (
 )
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def admin(client):
-    user = staff(ADMIN, locale="en")
-    sign_in_staff(client, user)
-    return user
 
 
 def url(name: str, row) -> str:

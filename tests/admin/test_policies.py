@@ -19,13 +19,6 @@ pytestmark = pytest.mark.django_db
 PUBLISH = "/admin/wallet/walletpolicy/publish"
 
 
-@pytest.fixture
-def admin(client):
-    user = staff(ADMIN, locale="en")
-    sign_in_staff(client, user)
-    return user
-
-
 def terms(**changes):
     return {
         "currency": "CNY",

@@ -15,20 +15,19 @@ from django.utils.html import format_html_join
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from djmoney.money import Money
-from unfold.decorators import action, display
+from unfold.decorators import display
 
 from accounts.http import StaffRequest
 from accounts.staff import fresh_proof_required
 from crm_billing import money
 from crm_billing.admin import (
     NOTHING,
-    Button,
     Comparison,
     Facts,
     LookForm,
     MomentField,
     Part,
-    ReadOnlyAdmin,
+    RulesAdmin,
     link,
     look_and_publish,
     minor_amount,
@@ -179,11 +178,12 @@ def changes(policy: WalletPolicy) -> Comparison:
 
 
 @admin.register(WalletPolicy)
-class WalletPolicyAdmin(ReadOnlyAdmin):
+class WalletPolicyAdmin(RulesAdmin):
     list_display = ["__str__", "currency", "since", "smallest", "largest", "most", "order"]
     list_filter = ["currency"]
     ordering = ["currency", "-valid_from"]
-    actions_list = ["publish"]
+    permission = PUBLISH
+    guard = staticmethod(fresh_proof_required)
 
     @display(description=gettext_lazy("valid from"), ordering="valid_from")
     def since(self, policy: WalletPolicy):
@@ -220,30 +220,11 @@ class WalletPolicyAdmin(ReadOnlyAdmin):
             )
         ]
 
-    def buttons(self, request: HttpRequest, policy: WalletPolicy) -> list[Button]:
-        if not self.has_publish_permission(request):
-            return []
-        url = f"{reverse('admin:wallet_walletpolicy_publish')}?like={policy.pk}"
-        return [Button(label=_("New version like this"), url=url, icon="copy")]
-
-    def has_publish_permission(self, request: HttpRequest, obj=None) -> bool:
-        return request.user.has_perm(PUBLISH)
-
-    @action(
-        description=gettext_lazy("Publish new rules"),
-        url_path="publish",
-        icon="add",
-        permissions=["publish"],
-    )
-    def publish(self, request: HttpRequest) -> HttpResponse:
-        return fresh_proof_required(self._publish)(request)
-
-    def _publish(self, request: StaffRequest) -> HttpResponse:
-        """
-        Take the terms, show what they change, and publish what was shown.
-        """
+    def look(self, request: StaffRequest) -> HttpResponse:
+        like = self.liked(request) or _first_in_force()
         form = PolicyForm(
-            request.POST if request.method == "POST" else None, initial=_wish(request)
+            request.POST if request.method == "POST" else None,
+            initial=terms_of(like) if like else {},
         )
         return look_and_publish(
             self,
@@ -264,14 +245,11 @@ class WalletPolicyAdmin(ReadOnlyAdmin):
         )
 
 
-def _wish(request: HttpRequest) -> dict[str, Any]:
+def _first_in_force() -> WalletPolicy | None:
     """
-    Begin with the terms of the version asked for, or of what holds for the first currency.
+    Return what holds for the first currency.
     """
-    like = request.GET.get("like", "")
-    named = WalletPolicy.objects.filter(pk=int(like) if like.isdecimal() and len(like) < 19 else 0)
-    first = WalletPolicy.objects.filter(
+    begun = WalletPolicy.objects.filter(
         currency=settings.CURRENCIES[0], valid_from__lte=timezone.now()
     )
-    found = named.first() or first.order_by("valid_from").last()
-    return terms_of(found) if found else {}
+    return begun.order_by("valid_from").last()
