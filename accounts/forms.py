@@ -8,6 +8,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts.models import ApiKey, Customer, Invitation, Member, User
 from accounts.models.customers import time_zones
 from crm_billing import plain_text
+from crm_billing.fields import OneOf
 
 COMMON_ZONES = [
     "Asia/Shanghai",
@@ -45,7 +46,7 @@ class CustomerForm(forms.ModelForm):
     A customer's details, for its owners.
     """
 
-    currency = forms.ChoiceField(label=_("Currency"), choices=currency_choices)
+    currency = OneOf(label=_("Currency"), choices=currency_choices)
 
     class Meta:
         model = Customer
@@ -95,7 +96,7 @@ class NewCustomerForm(forms.ModelForm):
     once: names this filling-in, so that a double click opens one customer.
     """
 
-    currency = forms.ChoiceField(
+    currency = OneOf(
         label=_("Currency"),
         choices=currency_choices,
         initial=settings.DEFAULT_CURRENCY,
@@ -126,7 +127,7 @@ class ProfileForm(forms.ModelForm):
 
 
 class InvitationForm(forms.ModelForm):
-    role = forms.ChoiceField(
+    role = OneOf(
         label=_("Role"),
         choices=[
             (Member.Role.VIEWER, _("Viewer: sees balance, activity and receipts")),
@@ -143,7 +144,7 @@ class InvitationForm(forms.ModelForm):
 
 
 class RoleForm(forms.ModelForm):
-    role = forms.ChoiceField(
+    role = OneOf(
         label=_("Role"),
         choices=InvitationForm.base_fields["role"].choices,
         widget=forms.RadioSelect,
@@ -172,9 +173,7 @@ class ApiKeyForm(forms.Form):
         choices=scope_choices,
         widget=forms.CheckboxSelectMultiple,
     )
-    days = forms.ChoiceField(
-        label=_("Expires after"), choices=list(KEY_LIFETIMES.items()), initial="90"
-    )
+    days = OneOf(label=_("Expires after"), choices=list(KEY_LIFETIMES.items()), initial="90")
     once = forms.UUIDField(widget=forms.HiddenInput, initial=uuid4)
 
     @property

@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy
 from djmoney.money import Money
 
 from crm_billing import money, plain_text
+from crm_billing.fields import NOT_OFFERED, OneOf
 from packages import wording
 from packages.models import Charge, Overage, PriceVersion, Subscription
 from packages.models.disputes import LONGEST_WORDS
@@ -30,7 +31,7 @@ class CalculatorForm(forms.Form):
     def __init__(self, asked: Any, *, offered: Offered, wish: str) -> None:
         self.version = offered.price(asked.get("term") or wish)
         self.terms: Terms = self.version.terms
-        term = forms.ChoiceField(
+        term = OneOf(
             label=_("Term"),
             choices=[(code, str(wording.TERM[code])) for code in offered.prices],
             widget=forms.RadioSelect,
@@ -99,7 +100,7 @@ class OrderForm(forms.Form):
     def __init__(self, data: Any, *, offered: Offered) -> None:
         super().__init__(data)
         terms = [(code, str(wording.TERM[code])) for code in offered.prices]
-        self.fields["term"] = forms.ChoiceField(label=_("Term"), choices=terms)
+        self.fields["term"] = OneOf(label=_("Term"), choices=terms)
         self.fields["seats"] = forms.IntegerField(
             label=_("Seats"), required=False, min_value=1, max_value=MOST_SEATS
         )
@@ -120,7 +121,10 @@ class ChangeForm(forms.Form):
         super().__init__(data)
         self.versions = {one.pk: one for one in versions}
         self.fields["price"] = forms.TypedChoiceField(
-            label=_("Plan"), coerce=int, choices=[(one.pk, str(one)) for one in versions]
+            label=_("Plan"),
+            coerce=int,
+            choices=[(one.pk, str(one)) for one in versions],
+            error_messages={"invalid_choice": NOT_OFFERED},
         )
         self.fields["seats"] = forms.IntegerField(
             label=_("Seats"),
@@ -161,7 +165,7 @@ class PauseForm(forms.Form):
     def __init__(self, data: Any, *, days: Sequence[date]) -> None:
         super().__init__(data)
         choices = [(day.isoformat(), day.isoformat()) for day in days]
-        self.fields["until"] = forms.ChoiceField(
+        self.fields["until"] = OneOf(
             label=_("Until"), choices=[*choices, (self.OTHER, _("Another day"))]
         )
         self.fields["day"] = forms.DateField(
@@ -203,11 +207,11 @@ class CapForm(forms.Form):
         max_length=40,
         widget=forms.TextInput(attrs={"inputmode": "decimal", "autocomplete": "off"}),
     )
-    action = forms.ChoiceField(choices=[(one, one) for one in ("set", "once", "lift")])
+    action = OneOf(choices=[(one, one) for one in ("set", "once", "lift")])
 
     def __init__(self, data: Any, *, currency: str, features: Mapping[str, str]) -> None:
         super().__init__(data)
-        self.fields["code"] = forms.ChoiceField(
+        self.fields["code"] = OneOf(
             label=_("What the cap is for"),
             choices=[(ALL_USE, _("All use together")), *features.items()],
         )
@@ -244,7 +248,7 @@ class OverageForm(forms.Form):
     What happens when what is included is used up.
     """
 
-    policy = forms.ChoiceField(
+    policy = OneOf(
         label=gettext_lazy("When what is included is used up"), choices=Overage.Policy.choices
     )
     most = forms.CharField(
@@ -283,10 +287,10 @@ class ChargeFilterForm(forms.Form):
     def __init__(self, data: Any, *, subscriptions: Sequence[Subscription]) -> None:
         super().__init__(data)
         had = [(one.number, f"{one.package.called} · {one.number}") for one in subscriptions]
-        self.fields["subscription"] = forms.ChoiceField(
+        self.fields["subscription"] = OneOf(
             label=_("Subscription"), required=False, choices=[("", _("All")), *had]
         )
-        self.fields["kind"] = forms.ChoiceField(
+        self.fields["kind"] = OneOf(
             label=_("Kind"),
             required=False,
             choices=[("", _("All kinds")), *Charge.Kind.choices],

@@ -4,6 +4,8 @@ from datetime import date
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from crm_billing.fields import OneOf
+
 MONTH = re.compile(r"20[0-9]{2}-(0[1-9]|1[0-2])")
 
 
@@ -14,7 +16,7 @@ class ReceiptFilter(forms.Form):
     months: the ones that have receipts; an address may name another, which is then empty.
     """
 
-    month = forms.ChoiceField(label=_("Month"), required=False)
+    month = OneOf(label=_("Month"), required=False)
 
     def __init__(self, *args, months: list[date], **kwargs):
         super().__init__(*args, **kwargs)

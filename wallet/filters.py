@@ -7,16 +7,14 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django import forms
-from django.core.validators import MaxValueValidator, MinValueValidator
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from accounts.models import Customer
 from crm_billing import money
+from crm_billing.fields import Day, OneOf
 from wallet.activity import Filter
 from wallet.models import JournalEntry
-
-FIRST_DAY, LAST_DAY = date(2000, 1, 1), date(2199, 12, 31)
 
 
 class ActivityFilterForm(forms.Form):
@@ -36,12 +34,12 @@ class ActivityFilterForm(forms.Form):
             }
         ),
     )
-    kind = forms.ChoiceField(
+    kind = OneOf(
         label=gettext_lazy("Kind"),
         required=False,
         choices=[("", gettext_lazy("All kinds")), *JournalEntry.Kind.choices],
     )
-    direction = forms.ChoiceField(
+    direction = OneOf(
         label=gettext_lazy("Direction"),
         required=False,
         choices=[
@@ -55,8 +53,8 @@ class ActivityFilterForm(forms.Form):
         super().__init__(data)
         self.customer = customer
         self.fields |= {  # "from" is no name for an attribute
-            "from": _day_field(gettext_lazy("From")),
-            "to": _day_field(gettext_lazy("To")),
+            "from": Day(label=gettext_lazy("From"), required=False),
+            "to": Day(label=gettext_lazy("To"), required=False),
             "min": _amount_field(gettext_lazy("Smallest amount")),
             "max": _amount_field(gettext_lazy("Largest amount")),
         }
@@ -112,16 +110,6 @@ class ActivityFilterForm(forms.Form):
 
     def _midnight(self, day: date | None) -> datetime | None:
         return datetime.combine(day, time.min, tzinfo=self.customer.zone) if day else None
-
-
-def _day_field(label: Any) -> forms.DateField:
-    return forms.DateField(
-        label=label,
-        required=False,
-        validators=[MinValueValidator(FIRST_DAY), MaxValueValidator(LAST_DAY)],
-        widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
-        input_formats=["%Y-%m-%d"],
-    )
 
 
 def _amount_field(label: Any) -> forms.CharField:

@@ -7,6 +7,7 @@ from djmoney.money import Money
 
 from crm_billing import money
 from crm_billing.errors import DomainError
+from crm_billing.fields import Day, OneOf
 from crm_billing.templatetags.ui import money as shown
 from wallet import gateways, numbers
 from wallet.models import TopUp
@@ -20,9 +21,7 @@ class TopUpForm(forms.Form):
     It only reads what was entered; whether that is allowed, `topups.check` says.
     """
 
-    preset = forms.ChoiceField(
-        label=gettext_lazy("Amount"), required=False, widget=forms.RadioSelect
-    )
+    preset = OneOf(label=gettext_lazy("Amount"), required=False, widget=forms.RadioSelect)
     amount = forms.CharField(
         label=gettext_lazy("Another amount"),
         required=False,
@@ -31,7 +30,7 @@ class TopUpForm(forms.Form):
             attrs={"inputmode": "decimal", "autocomplete": "off", "placeholder": "0.00"}
         ),
     )
-    gateway = forms.ChoiceField(label=gettext_lazy("Pay with"), widget=forms.RadioSelect)
+    gateway = OneOf(label=gettext_lazy("Pay with"), widget=forms.RadioSelect)
     request_key = forms.RegexField(
         r"^[a-z0-9]{16,64}\Z", required=False, widget=forms.HiddenInput, initial=numbers.code
     )
@@ -47,7 +46,7 @@ class TopUpForm(forms.Form):
             self.fields["gateway"].initial = takers[0].code
 
     def _offer(self, name: str, choices: list[tuple[str, str]]) -> None:
-        cast(forms.ChoiceField, self.fields[name]).choices = choices
+        cast(OneOf, self.fields[name]).choices = choices
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
@@ -95,7 +94,7 @@ class TopUpFilterForm(forms.Form):
             attrs={"type": "search", "placeholder": gettext_lazy("Number of the top-up")}
         ),
     )
-    state = forms.ChoiceField(
+    state = OneOf(
         label=gettext_lazy("State"),
         required=False,
         choices=[
@@ -105,9 +104,5 @@ class TopUpFilterForm(forms.Form):
             (CLOSED, gettext_lazy("Expired or cancelled")),
         ],
     )
-    since = forms.DateField(
-        label=gettext_lazy("From"), required=False, widget=forms.DateInput(attrs={"type": "date"})
-    )
-    until = forms.DateField(
-        label=gettext_lazy("To"), required=False, widget=forms.DateInput(attrs={"type": "date"})
-    )
+    since = Day(label=gettext_lazy("From"), required=False)
+    until = Day(label=gettext_lazy("To"), required=False)

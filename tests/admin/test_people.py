@@ -74,7 +74,7 @@ class TestInvite:
             ({"email": "", "role": "VIEWER"}, "email", "required"),
             ({"email": "invited@example.com", "role": "VIEWER"}, "email", "open already"),
             ({"email": "member@example.com", "role": "VIEWER"}, "email", "member already"),
-            ({"email": "new@example.com", "role": "BOSS"}, "role", "valid choice"),
+            ({"email": "new@example.com", "role": "BOSS"}, "role", "Choose one from the list"),
             ({"email": "new@example.com"}, "role", "required"),
         ],
     )

@@ -85,7 +85,7 @@ class TestChange:
     def test_says_what_is_wrong_with_what_was_entered(self, english, running):
         answer = english.get(url(running, "?price=999999&seats=-3"))
         assert answer.status_code == 422
-        assert "Select a valid choice." in text(answer) and "Ensure this value" in text(answer)
+        assert "Choose one from the list." in text(answer) and "Ensure this value" in text(answer)
 
     def test_shows_what_more_seats_cost_and_takes_exactly_that(self, english, running, customer):
         query = f"?price={running.price_version_id}&seats=5"

@@ -67,6 +67,7 @@ class TestChargeList:
         for query in ("kind=NONE", "subscription=S20250101XXXXXXXX"):
             page = english.get(f"/charges/?{query}")
             assert "This filter cannot be read" in text(page) and "¥149.00" not in text(page)
+            assert "Choose one from the list." in text(page)
 
     def test_marks_what_is_disputed_or_undone(self, english, charge, customer):
         disputes.dispute(

@@ -215,7 +215,7 @@ class TestOverage:
 
     def test_says_that_there_is_no_such_choice(self, browser, subscription):
         answer = browser.get(f"{overage_of(subscription)}?policy=NONE")
-        assert answer.status_code == 422 and "Select a valid choice." in text(answer)
+        assert answer.status_code == 422 and "Choose one from the list." in text(answer)
 
     def test_says_what_was_refused_where_it_is_seen(self, browser, subscription):
         posted = {"policy": "ALLOW", "price": subscription.price_version_id + 1}

@@ -90,12 +90,12 @@ class TestActivityList:
     @pytest.mark.parametrize(
         ("name", "value", "says"),
         [
-            ("from", "yesterday", "Enter a valid date."),
-            ("from", "2025-02-30", "Enter a valid date."),
-            ("to", "9999-12-31", "2199-12-31"),
-            ("from", "0001-01-01", "2000-01-01"),
-            ("kind", "NOTHING", "Select a valid choice"),
-            ("direction", "UP", "Select a valid choice"),
+            ("from", "yesterday", "Enter a day as year-month-day"),
+            ("from", "2025-02-30", "Enter a day as year-month-day"),
+            ("to", "9999-12-31", "from 2000 to 2199"),
+            ("from", "0001-01-01", "from 2000 to 2199"),
+            ("kind", "NOTHING", "Choose one from the list."),
+            ("direction", "UP", "Choose one from the list."),
             ("min", "ten", "plain digits"),
             ("min", "１００", "plain digits"),
             ("min", "1e3", "plain digits"),
