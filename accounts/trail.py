@@ -203,7 +203,20 @@ def _names(rows: Iterable[Any]) -> tuple[dict[int, User], dict[tuple[type, Any],
         for model, ids in wanted.items()
     }
     others = {(model, pk): str(one) for model, ones in found.items() for pk, one in ones.items()}
+    for model, ones in found.items():
+        others |= _gone(model, wanted[model] - ones.keys() - {None})
     return found[User], others
+
+
+def _gone(model: type[Model], ids: set[Any]) -> dict[tuple[type, Any], str]:
+    """
+    Return what rows that are no longer there were called, as far as the history knows.
+    """
+    history = tables().get(str(model._meta.model_name))
+    if not ids or history is None or not _has_object(history):
+        return {}
+    last = history._default_manager.filter(pgh_obj_id__in=ids).order_by("pgh_id")
+    return {(model, row.pgh_obj_id): _subject(row, {}) for row in last}
 
 
 def _has_object(model: type[Model]) -> bool:

@@ -150,6 +150,16 @@ def _to_do(request: HttpRequest) -> list[Card]:
                 url=_listed("packages_notice", state="holding"),
             )
         )
+        if unheard := waiting.unheard():
+            cards.append(
+                Card(
+                    words=_("Dearer prices whose mail came back"),
+                    figure=unheard,
+                    icon="mail",
+                    tone="warn",
+                    url=_listed("packages_notice", state="price"),
+                )
+            )
     if user.has_perm("wallet.view_paymentattempt"):
         unclear, failed = waiting.unclear(), waiting.failed_lately(at=timezone.now())
         cards += [

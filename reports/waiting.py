@@ -11,6 +11,7 @@ from djmoney.money import Money
 from accounts.models import User
 from crm_billing import outbox
 from crm_billing.money import from_minor
+from packages import announcing
 from packages.models import Notice, Subscription
 from packages.models.subscriptions import MOST_FAILURES
 from wallet import adjustments, numbers
@@ -111,6 +112,13 @@ def unannounced() -> int:
     Count the renewals that wait because their announcement came back.
     """
     return Notice.objects.holding_up().count()
+
+
+def unheard() -> int:
+    """
+    Count the dearer prices nobody could agree to because their mail came back.
+    """
+    return announcing.returned().count()
 
 
 def failed_lately(*, at: datetime) -> int:

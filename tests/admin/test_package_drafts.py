@@ -147,6 +147,7 @@ class TestDiscard:
         shown = text(client.get(reverse("admin:pghistory_events_changelist")))
         assert "removed package pro" in shown and admin.email in shown
         assert "English name: Pro" in shown and "currency: CNY" in shown
+        assert "package: pro 版" in shown  # as the price says, which went with it
 
     def test_is_refused_unseen(self, client, admin, version):
         said = entered_at(client, url("discard", version.package))

@@ -151,6 +151,7 @@ class TestBounced:
         moved(one.price_version)
         price = came_back(one)
         client, address = signed_in("ADMIN"), f"{NOTICES}{price.pk}"
+        assert f"{NOTICES}?state=price" in client.get("/admin/").content.decode()
         assert list(client.get(f"{NOTICES}?state=price").context["cl"].queryset) == [price]
         assert f"{address}/announce/" in client.get(f"{address}/change/").content.decode()
         answer = client.post(f"{address}/announce/", follow=True)
