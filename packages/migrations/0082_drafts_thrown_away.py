@@ -13,7 +13,7 @@ from crm_billing.sql import sql_beside
 class Migration(migrations.Migration):
     dependencies = [
         ("accounts", "0007_consent_to_use"),
-        ("packages", "0077_whole_price_guard"),
+        ("packages", "0081_within_bounds"),
         ("pghistory", "0007_auto_20250421_0444"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]

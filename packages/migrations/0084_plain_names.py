@@ -5,7 +5,7 @@ from crm_billing.sql import sql_beside
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("packages", "0079_evidence_stays"),
+        ("packages", "0083_evidence_stays"),
         ("crm_billing", "0004_plain_text"),
     ]
 

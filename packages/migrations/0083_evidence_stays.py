@@ -4,6 +4,6 @@ from crm_billing.sql import sql_beside
 
 
 class Migration(migrations.Migration):
-    dependencies = [("packages", "0078_drafts_thrown_away")]
+    dependencies = [("packages", "0082_drafts_thrown_away")]
 
     operations = [sql_beside(__file__)]
