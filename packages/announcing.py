@@ -97,9 +97,12 @@ def _reachable_again(move: PriceMove) -> list[PriceAnnouncement]:
 def _set_aside(announcement: PriceAnnouncement, at: datetime) -> bool:
     """
     Set an announcement aside that reached nobody and was not agreed to meanwhile; tell whether.
+    One whose mail came back after the moment `at` waits for the next run.
     """
     acting.lock(announcement.subscription_id)
-    still = PriceAnnouncement.objects.returned().filter(pk=announcement.pk)
+    still = PriceAnnouncement.objects.returned().filter(
+        pk=announcement.pk, notice__bounced_at__lte=at
+    )
     return still.update(replaced_at=at) == 1
 
 

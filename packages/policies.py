@@ -91,6 +91,14 @@ def before_it(policy: DunningPolicy) -> DunningPolicy:
     return DunningPolicy.objects.filter(valid_from__lt=policy.valid_from).latest("valid_from")
 
 
+def after_it(policy: DunningPolicy) -> DunningPolicy | None:
+    """
+    Return the version already decided that a new one gives way to.
+    """
+    later = DunningPolicy.objects.filter(valid_from__gt=policy.valid_from)
+    return later.order_by("valid_from").first()
+
+
 def affected() -> list[Affected]:
     """
     Return whom a new version concerns, and whom it does not.

@@ -114,6 +114,14 @@ def before_it(policy: WalletPolicy) -> WalletPolicy | None:
     return earlier.order_by("-valid_from").first()
 
 
+def after_it(policy: WalletPolicy) -> WalletPolicy | None:
+    """
+    Return the version already decided that a new one gives way to.
+    """
+    later = WalletPolicy.objects.filter(currency=policy.currency, valid_from__gt=policy.valid_from)
+    return later.order_by("valid_from").first()
+
+
 def content(policy: WalletPolicy) -> tuple:
     """
     Return what a version says, for comparison with another one.

@@ -18,6 +18,7 @@ from unfold.decorators import display
 from accounts.http import StaffRequest
 from accounts.staff import fresh_proof_required
 from crm_billing.admin import (
+    NOTHING,
     Comparison,
     Facts,
     LookForm,
@@ -97,6 +98,10 @@ class DunningForm(LookForm):
     def asked(self) -> dict[str, Any]:
         return {"valid_from": self.cleaned_data["valid_from"], "rules": self.rules}
 
+    @property
+    def follows(self) -> object:
+        return DunningPolicy.objects.latest("pk").pk
+
 
 def entries_of(rules: Rules) -> dict[str, Any]:
     """
@@ -169,7 +174,7 @@ def changes(policy: DunningPolicy) -> list[Part]:
     """
     Show a version that is not yet written beside the one it follows, and whom it concerns.
     """
-    before = policies.before_it(policy)
+    before, after = policies.before_it(policy), policies.after_it(policy)
     return [
         affected_table(policies.affected()),
         Comparison(
@@ -178,6 +183,11 @@ def changes(policy: DunningPolicy) -> list[Part]:
             right=_("New rules"),
             rows=[
                 (_("Valid from"), stamp(before.valid_from), stamp(policy.valid_from)),
+                (
+                    _("Valid until"),
+                    stamp(policy.valid_from),
+                    stamp(after.valid_from) if after else NOTHING,
+                ),
                 *(
                     (name, old, new)
                     for (name, old), (_name, new) in zip(

@@ -10,6 +10,7 @@ from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
 from accounts.roles import ADMIN
+from packages import policies
 from packages.models import DunningPolicy
 from packages.models.dunning import LEAD
 from tests.admin import world
@@ -90,6 +91,15 @@ class TestPublish:
     def test_shows_again_what_was_changed_after_the_look(self, client, admin):
         response = post(client, seen=seen(client), data_kept_days="8")
         assert response.status_code == 200 and DunningPolicy.objects.count() == 1
+
+    def test_shows_again_what_others_have_published_meanwhile(self, client, admin):
+        shown = seen(client)
+        later = timezone.now() + timedelta(days=9)
+        policies.publish(valid_from=later, rules=QUICK, at=timezone.now(), by=admin)
+        response = post(client, seen=shown)
+        assert response.status_code == 200 and DunningPolicy.objects.count() == 2
+        [until] = [row for row in response.context["parts"][1].rows if row[0] == "Valid until"]
+        assert f'datetime="{later:%Y-%m-%dT%H:%M}' in str(until[2])
 
     def test_begins_by_the_clock_of_the_house(self, client, admin, settings):
         settings.DEFAULT_ZONE = "Asia/Shanghai"

@@ -98,6 +98,15 @@ class TestPublish:
         assert again.status_code == 422 and "nothing would change" in text(again)
         assert WalletPolicy.objects.count() == before + 1
 
+    def test_shows_again_what_others_have_published_meanwhile(self, client, admin):
+        seen = post(client).context["form"].data["seen"]
+        others = terms(max_topup="70000")
+        post(client, **others | {"seen": post(client, **others).context["form"].data["seen"]})
+        published = WalletPolicy.objects.count()
+        again = post(client, seen=seen)
+        assert again.status_code == 200 and "¥70,000.00" in text(again)
+        assert WalletPolicy.objects.count() == published
+
     def test_begins_by_the_clock_of_the_house(self, client, admin, settings):
         settings.DEFAULT_ZONE = "Asia/Shanghai"
         later = (timezone.now() + timedelta(days=3)).strftime("%Y-%m-%dT00:00")

@@ -64,6 +64,13 @@ class TestCarryOn:
         assert first.notice.sent_to != second.notice.sent_to == ["right@example.com"]
         assert (first.notice.step, second.notice.step) == (0, 1)
 
+    def test_leaves_what_came_back_since_the_run_began_to_the_next(self, subscription):
+        correct(subscription)
+        carried_on(MARCH_10)
+        assert len(announcements(subscription)) == 1
+        carried_on(MARCH_10 + 2 * HOUR)
+        assert len(announcements(subscription)) == 2
+
     def test_announces_anew_as_often_as_it_comes_back(self, subscription):
         correct(subscription)
         carried_on(APRIL_5)

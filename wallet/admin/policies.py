@@ -116,6 +116,11 @@ class PolicyForm(LookForm):
             "terms": self.terms,
         }
 
+    @property
+    def follows(self) -> object:
+        known = WalletPolicy.objects.filter(currency=self.cleaned_data["currency"])
+        return known.order_by("-pk").values_list("pk", flat=True).first()
+
 
 def terms_of(policy: WalletPolicy) -> dict[str, Any]:
     """
@@ -159,7 +164,7 @@ def changes(policy: WalletPolicy) -> Comparison:
     """
     Show a version that is not yet written beside the one it follows.
     """
-    before = policies.before_it(policy)
+    before, after = policies.before_it(policy), policies.after_it(policy)
     new = told(policy)
     old = dict(told(before)) if before else {}
     return Comparison(
@@ -171,6 +176,11 @@ def changes(policy: WalletPolicy) -> Comparison:
                 _("Valid from"),
                 stamp(before.valid_from) if before else NOTHING,
                 stamp(policy.valid_from),
+            ),
+            (
+                _("Valid until"),
+                stamp(policy.valid_from) if before else NOTHING,
+                stamp(after.valid_from) if after else NOTHING,
             ),
             *((name, old.get(name, NOTHING), value) for name, value in new),
         ],
