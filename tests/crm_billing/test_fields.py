@@ -2,14 +2,16 @@ from datetime import date
 
 import pytest
 from django.core.exceptions import ValidationError
+from django.utils.translation import override
 
 from crm_billing.fields import Day, OneOf
 
 
 def said(field, entry: str) -> str:
-    with pytest.raises(ValidationError) as refusal:
-        field.clean(entry)
-    [words] = refusal.value.messages
+    with override("en"):
+        with pytest.raises(ValidationError) as refusal:
+            field.clean(entry)
+        [words] = refusal.value.messages
     return words
 
 
