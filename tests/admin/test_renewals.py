@@ -145,12 +145,12 @@ class TestBounced:
             one.subscription_id for one in back[:2]
         )
 
-    def test_a_dearer_price_is_announced_again_alike(self):
+    def test_a_dearer_price_is_announced_again_alike(self, client, admin):
         renewal = self.back()
         one = renewal.subscription
         moved(one.price_version)
         price = came_back(one)
-        client, address = signed_in("ADMIN"), f"{NOTICES}{price.pk}"
+        address = f"{NOTICES}{price.pk}"
         assert f"{NOTICES}?state=price" in client.get("/admin/").content.decode()
         assert list(client.get(f"{NOTICES}?state=price").context["cl"].queryset) == [price]
         assert f"{address}/announce/" in client.get(f"{address}/change/").content.decode()
@@ -159,11 +159,11 @@ class TestBounced:
         assert f"{address}/announce/" not in answer.content.decode()
         assert PriceAnnouncement.objects.filter(replaced_at=None).count() == 1
 
-    def test_renewals_and_prices_are_announced_again_in_one_go(self):
+    def test_renewals_and_prices_are_announced_again_in_one_go(self, client, admin):
         renewal = self.back()
         moved(renewal.subscription.price_version)
         price = came_back(renewal.subscription)
         sent = {"action": "announce_selected", "_selected_action": [renewal.pk, price.pk]}
-        answer = signed_in("ADMIN").post(NOTICES, sent, follow=True)
+        answer = client.post(NOTICES, sent, follow=True)
         assert "2 notices are announced again." in answer.content.decode()
         assert Notice.objects.filter(step=1).count() == 2
