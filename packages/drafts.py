@@ -110,7 +110,7 @@ def write_facts(*, package_id: int, facts: Facts, seen: str | None, by: User | N
     _require_free(facts.code, besides=package)
     for name, value in asdict(facts).items():
         setattr(package, name, value)
-    package.full_clean()
+    package.full_clean(validate_unique=False)
     try:
         with transaction.atomic():
             package.save()
