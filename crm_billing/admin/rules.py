@@ -2,6 +2,7 @@
 Admin pages of rules that never change: each version to read, and a new one to publish after a look.
 """
 
+from abc import abstractmethod
 from collections.abc import Callable
 from typing import Any, ClassVar
 
@@ -27,17 +28,17 @@ class RulesAdmin(ReadOnlyAdmin):
     permission: ClassVar[str]
 
     @staticmethod
+    @abstractmethod
     def guard(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
         """
         Let a view through only with a proof of who asks.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def look(self, request: Any) -> HttpResponse:
         """
         Take the rules, show what they change, and publish what was shown.
         """
-        raise NotImplementedError
 
     def buttons(self, request: HttpRequest, row: Model) -> list[Button]:
         if not self.has_publish_permission(request):
