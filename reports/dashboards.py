@@ -12,6 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from accounts.models import User
 from crm_billing.admin import Table, badge, stamp
 from crm_billing.templatetags.ui import money
 from reports import waiting
@@ -88,13 +89,32 @@ def _to_do(request: HttpRequest) -> list[Card]:
                 url=_listed("wallet_case", state__exact="OPEN"),
             )
         )
+    cards += _adjustments(user, todo.approvals)
+    if user.has_perm("crm_billing.view_outbox"):
+        cards.append(
+            Card(
+                words=_("Parked errands"),
+                figure=todo.parked,
+                icon="inbox",
+                tone="bad" if todo.parked else "good",
+                url=_listed("crm_billing_outbox", state="parked"),
+            )
+        )
+    return cards + _renewals(user) + _payments(user)
+
+
+def _adjustments(user: User, mine: int) -> list[Card]:
+    """
+    mine: how many wait for this person.
+    """
+    cards = []
     if user.has_perm("wallet.approve_adjustment"):
         cards.append(
             Card(
                 words=_("Adjustments waiting for you"),
-                figure=todo.approvals,
+                figure=mine,
                 icon="scale",
-                tone="wait" if todo.approvals else "good",
+                tone="wait" if mine else "good",
                 url=_listed("wallet_adjustment", waiting="me"),
             )
         )
@@ -118,16 +138,11 @@ def _to_do(request: HttpRequest) -> list[Card]:
                 url=_listed("wallet_adjustment", waiting="overdue"),
             )
         )
-    if user.has_perm("crm_billing.view_outbox"):
-        cards.append(
-            Card(
-                words=_("Parked errands"),
-                figure=todo.parked,
-                icon="inbox",
-                tone="bad" if todo.parked else "good",
-                url=_listed("crm_billing_outbox", state="parked"),
-            )
-        )
+    return cards
+
+
+def _renewals(user: User) -> list[Card]:
+    cards = []
     if user.has_perm("packages.view_subscription"):
         given_up = waiting.given_up()
         cards.append(
@@ -160,25 +175,29 @@ def _to_do(request: HttpRequest) -> list[Card]:
                     url=_listed("packages_notice", state="price"),
                 )
             )
-    if user.has_perm("wallet.view_paymentattempt"):
-        unclear, failed = waiting.unclear(), waiting.failed_lately(at=timezone.now())
-        cards += [
-            Card(
-                words=_("Attempts with no clear answer"),
-                figure=unclear,
-                icon="help-circle",
-                tone="warn" if unclear else "good",
-                url=_listed("wallet_paymentattempt", state__exact="UNKNOWN"),
-            ),
-            Card(
-                words=_("Attempts failed since yesterday"),
-                figure=failed,
-                icon="circle-x",
-                tone="wait" if failed else "good",
-                url=_listed("wallet_paymentattempt", failed="day"),
-            ),
-        ]
     return cards
+
+
+def _payments(user: User) -> list[Card]:
+    if not user.has_perm("wallet.view_paymentattempt"):
+        return []
+    unclear, failed = waiting.unclear(), waiting.failed_lately(at=timezone.now())
+    return [
+        Card(
+            words=_("Attempts with no clear answer"),
+            figure=unclear,
+            icon="help-circle",
+            tone="warn" if unclear else "good",
+            url=_listed("wallet_paymentattempt", state__exact="UNKNOWN"),
+        ),
+        Card(
+            words=_("Attempts failed since yesterday"),
+            figure=failed,
+            icon="circle-x",
+            tone="wait" if failed else "good",
+            url=_listed("wallet_paymentattempt", failed="day"),
+        ),
+    ]
 
 
 def _standing() -> list[Card]:
