@@ -275,7 +275,7 @@ def _refuse_over_limit(amount: Money, at: datetime, by: User) -> None:
     Hold a maker to the day's limit of the currency, credits and debits together.
 
     What was rejected does not count. The maker stays locked, so that two proposals at once count
-    each other. source: reliability R15; wallet/migrations/0010_daily_adjustments.sql says it too
+    each other. source: reliability R15; wallet/migrations/0006_adjustments.sql says it too
     """
     currency = amount.currency.code
     policy = policy_in_force(currency, at)

@@ -10,7 +10,7 @@ class Migration(migrations.Migration):
     initial = True
 
     dependencies = [
-        ("wallet", "0001_initial"),
+        ("wallet", "0005_topups"),
     ]
 
     operations = [

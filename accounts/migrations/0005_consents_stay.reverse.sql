@@ -1,2 +1,0 @@
-DROP TRIGGER accounts_consent_append_only ON accounts_consent;
-DROP FUNCTION accounts_consent_append_only();

@@ -1,4 +1,0 @@
-DROP TRIGGER accounts_apikey_name_is_plain ON accounts_apikey;
-DROP TRIGGER accounts_invitation_email_is_plain ON accounts_invitation;
-DROP TRIGGER accounts_user_name_is_plain ON accounts_user;
-DROP TRIGGER accounts_customer_names_are_plain ON accounts_customer;

@@ -1,1 +1,0 @@
-DROP FUNCTION money_minor(numeric, text);

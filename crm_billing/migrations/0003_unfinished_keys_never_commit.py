@@ -1,9 +1,0 @@
-from django.db import migrations
-
-from crm_billing.sql import sql_beside
-
-
-class Migration(migrations.Migration):
-    dependencies = [("crm_billing", "0002_outbox_and_idempotency")]
-
-    operations = [sql_beside(__file__)]

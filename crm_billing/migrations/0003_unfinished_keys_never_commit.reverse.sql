@@ -1,2 +1,0 @@
-DROP TRIGGER idempotency_unfinished_keys_never_commit ON crm_billing_idempotencykey;
-DROP FUNCTION crm_billing_idempotency_key_has_answer();

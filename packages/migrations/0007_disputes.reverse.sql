@@ -1,0 +1,3 @@
+DROP FUNCTION
+    packages_dispute_one_at_a_time
+CASCADE;

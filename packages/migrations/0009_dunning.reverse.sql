@@ -1,0 +1,4 @@
+DROP FUNCTION
+    packages_dunningpolicy_changes_no_way_begun,
+    packages_dunningpolicy_is_a_way
+CASCADE;

@@ -1,9 +1,0 @@
-from django.db import migrations
-
-from crm_billing.sql import sql_beside
-
-
-class Migration(migrations.Migration):
-    dependencies = [("packages", "0014_use_charged")]
-
-    operations = [sql_beside(__file__)]

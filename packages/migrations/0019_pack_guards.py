@@ -1,9 +1,0 @@
-from django.db import migrations
-
-from crm_billing.sql import sql_beside
-
-
-class Migration(migrations.Migration):
-    dependencies = [("packages", "0018_extra_packs")]
-
-    operations = [sql_beside(__file__)]

@@ -1,2 +1,0 @@
-DROP INDEX packages_charge_by_time;
-DROP TRIGGER packages_scan_append_only ON packages_chargescan;

@@ -1,9 +1,0 @@
-DROP TRIGGER packages_waiting_is_its_subscriptions ON packages_waitingchange;
-DROP FUNCTION packages_waiting_is_its_subscriptions();
-DROP TRIGGER packages_waiting_stays ON packages_waitingchange;
-DROP TRIGGER packages_waiting_decided_once ON packages_waitingchange;
-DROP TRIGGER packages_waiting_fixed ON packages_waitingchange;
-DROP TRIGGER packages_package_is_had_once ON packages_subscriptionchange;
-DROP TRIGGER packages_package_is_still_had_once ON packages_subscription;
-DROP TRIGGER packages_package_is_had_once ON packages_subscription;
-DROP FUNCTION packages_package_is_had_once();

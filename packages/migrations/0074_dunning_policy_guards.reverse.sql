@@ -1,6 +1,0 @@
-DROP TRIGGER packages_dunningpolicy_is_a_way ON packages_dunningpolicy;
-DROP FUNCTION packages_dunningpolicy_is_a_way();
-DROP TRIGGER packages_subscription_goes_one_way ON packages_subscription;
-DROP TRIGGER packages_dunningpolicy_changes_no_way_begun ON packages_dunningpolicy;
-DROP FUNCTION packages_dunningpolicy_changes_no_way_begun();
-DROP TRIGGER packages_dunningpolicy_append_only ON packages_dunningpolicy;

@@ -1,3 +1,0 @@
-DROP TRIGGER packages_coupon_scope_is_never_emptied ON packages_coupon_packages;
-DROP TRIGGER packages_offer_is_never_emptied ON packages_topupoffer;
-DROP TRIGGER packages_component_is_never_emptied ON packages_pricecomponent;

@@ -1,5 +1,0 @@
-ALTER TABLE packages_pricecomponent DROP CONSTRAINT packages_component_has_few_tiers;
-ALTER TABLE packages_dunningpolicy DROP CONSTRAINT packages_dunningpolicy_within_the_calendar;
-ALTER TABLE packages_pricemove DROP CONSTRAINT packages_move_holds_within_the_calendar;
-ALTER TABLE packages_coupon DROP CONSTRAINT packages_coupon_is_given_within_the_calendar;
-ALTER TABLE packages_priceversion DROP CONSTRAINT packages_price_is_sold_within_the_calendar;

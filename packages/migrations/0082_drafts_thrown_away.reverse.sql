@@ -1,2 +1,0 @@
-DROP TRIGGER packages_priceversionevent_append_only ON packages_priceversionevent;
-DROP TRIGGER packages_packageevent_append_only ON packages_packageevent;

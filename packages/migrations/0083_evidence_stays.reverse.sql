@@ -1,5 +1,0 @@
-DROP TRIGGER packages_run_finished_fixed ON packages_renewalrun;
-DROP TRIGGER packages_run_fixed ON packages_renewalrun;
-DROP TRIGGER packages_run_stays ON packages_renewalrun;
-DROP TRIGGER packages_run_is_never_emptied ON packages_renewalrun;
-DROP TRIGGER packages_quote_stays ON packages_pricequote;

@@ -1,4 +1,0 @@
-DROP TRIGGER packages_meter_names_are_plain ON packages_meter;
-DROP TRIGGER packages_coupon_names_are_plain ON packages_coupon;
-DROP TRIGGER packages_component_names_are_plain ON packages_pricecomponent;
-DROP TRIGGER packages_package_names_are_plain ON packages_package;

@@ -1,9 +1,0 @@
-from django.db import migrations
-
-from crm_billing.sql import sql_beside
-
-
-class Migration(migrations.Migration):
-    dependencies = [("wallet", "0002_ledger_guards")]
-
-    operations = [sql_beside(__file__)]

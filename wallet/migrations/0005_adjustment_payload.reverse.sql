@@ -1,3 +1,0 @@
-DROP TRIGGER wallet_adjustment_freezes_its_payload ON wallet_adjustment;
-DROP FUNCTION wallet_adjustment_freezes_its_payload();
-DROP FUNCTION wallet_adjustment_payload(wallet_adjustment);

@@ -1,6 +1,0 @@
-DROP TRIGGER wallet_expiryreminder_is_its_customers ON wallet_expiryreminder;
-DROP FUNCTION wallet_expiryreminder_is_its_customers();
-DROP TRIGGER wallet_expiryreminder_append_only ON wallet_expiryreminder;
-DROP TRIGGER wallet_expiryletter_stays ON wallet_expiryletter;
-DROP TRIGGER wallet_expiryletter_sent_once ON wallet_expiryletter;
-DROP TRIGGER wallet_expiryletter_fixed ON wallet_expiryletter;
