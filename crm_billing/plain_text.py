@@ -33,6 +33,24 @@ def require(text: str) -> None:
             )
 
 
+def one_line(text: str) -> str:
+    """
+    Return a text on one line, each run of blanks and breaks as one blank.
+
+    raises ValidationError: as `require`.
+    """
+    line = " ".join(text.split())
+    require(line)
+    return line
+
+
+def seen(text: str) -> str:
+    """
+    Return what a reader sees of a text that came with a file, as its name.
+    """
+    return "".join(character for character in text if category(character) not in UNSEEN)
+
+
 def require_lines(text: str) -> None:
     """
     Refuse a text of several lines with a character nobody sees; a line ends with \\n or \\r\\n.

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import structlog
+from django.core.exceptions import ValidationError
 from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet
 from django.utils.translation import gettext as _
 
 from accounts import consents, customers
 from accounts.consents import Circumstances
 from accounts.models import Consent, User
+from crm_billing import plain_text
 from crm_billing.errors import DomainError
 from crm_billing.transactions import money_transaction
 from packages import acting, agreements, quotes, redemptions
@@ -132,10 +134,10 @@ def announce(
     """
     Decide that who has one price has another from a later term on, and have them told.
 
-    reason, reason_en: what customers read in the mail and on their page.
+    reason, reason_en: what customers read in the mail and on their page, each one line.
     raises NotAllowed: `by` may not publish.
     raises BadMove: the two do not fit, less than PRICE_NOTICE is left, the old price is still sold
-    then, or another is announced for it.
+    then, or another is announced for it; a reason is missing or cannot all be seen.
     """
     PriceVersion.objects.select_for_update(no_key=True).get(pk=from_version_id)
     seen = preview(
@@ -152,13 +154,20 @@ def announce(
         to_version=seen.after,
         holds_from=holds_from,
         is_no_worse=seen.holds_by_itself,
-        reason=reason.strip(),
-        reason_en=reason_en.strip(),
+        reason=_line(reason, field="reason"),
+        reason_en=_line(reason_en, field="reason_en"),
         announced_at=at,
         announced_by=by,
     )
     log.info("price.announced", move=move.pk, by=by and by.pk)
     return move
+
+
+def _line(text: str, *, field: str) -> str:
+    try:
+        return plain_text.one_line(text)
+    except ValidationError as unseen:
+        raise BadMove(unseen.messages[0], field=field) from None
 
 
 @money_transaction

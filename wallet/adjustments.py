@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.db import connection
 from django.db.models import QuerySet, Sum
 from django.utils.translation import gettext as _
@@ -13,6 +14,7 @@ from djmoney.money import Money
 
 from accounts import customers
 from accounts.models import Customer, User
+from crm_billing import plain_text
 from crm_billing.errors import DomainError
 from crm_billing.money import MoneyMinor, from_minor, to_minor
 from crm_billing.templatetags.ui import money as shown
@@ -93,12 +95,14 @@ def propose(
 
     direction: CREDIT or DEBIT. kind: PRINCIPAL or BONUS. amount: positive, whole minor units.
     raises NotPermitted: `by` may not propose.
-    raises BadAdjustment: no reason, not positive, a wrong expiry or attachment; `data["field"]`.
+    reason: one line; breaks in it become blanks.
+    raises BadAdjustment: no reason or one that cannot all be seen, not positive, a wrong expiry or
+    attachment; `data["field"]`.
     raises DailyLimitReached: more than `by` may propose today; `data["left"]`.
     source: money.md §2, reliability R15
     """
     _require(by, "wallet.propose_adjustment")
-    _refuse_bad(direction, kind, amount, reason, at, bonus_expires_at)
+    _refuse_bad(direction, kind, amount, at, bonus_expires_at)
     _refuse_over_limit(amount, at, by)
     adjustment = Adjustment(
         number=numbers.document("AJ", at),
@@ -107,9 +111,9 @@ def propose(
         kind=kind,
         amount=amount,
         bonus_expires_at=bonus_expires_at,
-        reason=reason.strip(),
+        reason=_reason(reason),
         attachment=attachment and attachment.content,
-        attachment_name=attachment.name[-120:] if attachment else "",
+        attachment_name=plain_text.seen(attachment.name)[-120:] if attachment else "",
         attachment_type=_content_type(attachment) if attachment else "",
         maker=by,
         proposed_at=at,
@@ -128,12 +132,15 @@ def approve(
     Approve what was proposed and post it; approving again returns the posted adjustment.
 
     payload_sha256: what the approver saw; must be what is stored.
+    note: plain text of several lines.
+    raises BadAdjustment: a note that cannot all be seen.
     raises NotPermitted, SamePerson: `by` may not approve, or proposed it.
     raises AlreadyDecided: it was rejected.
     raises PayloadChanged: the stored proposal is not what was proposed or shown.
     raises CurrencyChanged: before the first money, the customer went over to another currency.
     raises InsufficientFunds: a debit of more than is there.
     """
+    _refuse_unseen(note, field="note")
     adjustment = _lock(adjustment_id, by)
     if adjustment.state == Adjustment.State.POSTED and adjustment.checker_id == by.pk:
         return adjustment
@@ -154,10 +161,11 @@ def reject(*, adjustment_id: int, reason: str, at: datetime, by: User) -> Adjust
     Turn a proposal down, with a reason; nothing moves.
 
     raises NotPermitted, SamePerson, AlreadyDecided: as `approve`.
-    raises BadAdjustment: no reason.
+    raises BadAdjustment: no reason, or one that cannot all be seen.
     """
     if not reason.strip():
         raise BadAdjustment(_("Say why."), field="reason")
+    _refuse_unseen(reason, field="reason")
     adjustment = _lock(adjustment_id, by)
     _refuse_decided(adjustment)
     return _decide(adjustment, Adjustment.State.REJECTED, at, by, reason)
@@ -300,20 +308,31 @@ def _refuse_bad(
     direction: str,
     kind: str,
     amount: Money,
-    reason: str,
     at: datetime,
     bonus_expires_at: datetime | None,
 ) -> None:
     if to_minor(amount) <= 0:
         raise BadAdjustment(_("The amount must be more than zero."), field="amount")
-    if not reason.strip():
-        raise BadAdjustment(_("Say why."), field="reason")
     if direction not in Adjustment.Direction.values or kind not in Adjustment.Kind.values:
         raise BadAdjustment(_("Choose what to adjust."), field="direction")
     if bonus_expires_at and (kind != "BONUS" or direction != "CREDIT"):
         raise BadAdjustment(_("Only credited bonus expires."), field="bonus_expires_at")
     if bonus_expires_at and bonus_expires_at <= at:
         raise BadAdjustment(_("The expiry must lie in the future."), field="bonus_expires_at")
+
+
+def _reason(text: str) -> str:
+    _refuse_unseen(text, field="reason")
+    if reason := plain_text.one_line(text):
+        return reason
+    raise BadAdjustment(_("Say why."), field="reason")
+
+
+def _refuse_unseen(text: str, *, field: str) -> None:
+    try:
+        plain_text.require_lines(text)
+    except ValidationError as unseen:
+        raise BadAdjustment(unseen.messages[0], field=field) from None
 
 
 def _content_type(attachment: Attachment) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 import structlog
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.core.mail import EmailMessage
 from django.db import transaction
 from django.db.models import QuerySet
@@ -20,7 +21,7 @@ from django.utils.translation import gettext_lazy
 
 from accounts.customers import NotAllowed, ReasonMissing
 from accounts.models import Customer, User
-from crm_billing import outbox
+from crm_billing import outbox, plain_text
 from crm_billing.errors import DomainError
 from wallet.models import Case, GatewayCallback, GatewayPayment, PaymentAttempt
 
@@ -41,6 +42,10 @@ _OTHERS: dict[str, Promise] = {
         "A charge looks wrong to the nightly scan. Nothing was given back: a person has to look."
     ),
 }
+
+
+class BadResolution(DomainError):
+    code = "bad_resolution"
 
 
 class CaseClosed(DomainError):
@@ -111,13 +116,19 @@ def resolve(*, case_id: int, resolution: str, at: datetime, by: User) -> Case:
     Close a case with what was done about it, and tell who waits for that.
 
     by: staff with `wallet.resolve_case`.
+    resolution: plain text of several lines.
     raises NotAllowed, ReasonMissing: as they say.
+    raises BadResolution: not all of it can be seen.
     raises CaseClosed: somebody has resolved it already.
     """
     if not (by.is_active and by.is_staff and by.has_perm("wallet.resolve_case")):
         raise NotAllowed(_("You may not resolve cases."))
     if not resolution.strip():
         raise ReasonMissing(_("Say what was done."), field="resolution")
+    try:
+        plain_text.require_lines(resolution)
+    except ValidationError as unseen:
+        raise BadResolution(unseen.messages[0], field="resolution") from None
     case = Case.objects.select_for_update(no_key=True).get(pk=case_id)
     if case.state != Case.State.OPEN:
         raise CaseClosed(_("This case is resolved already."), case_id=case.pk)

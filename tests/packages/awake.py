@@ -2,6 +2,7 @@
 One trigger awake, all others and the foreign keys asleep: what it says of a row among others.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from django.db import transaction
@@ -39,13 +40,23 @@ def said(rule: Rule, changes: Changes) -> str | None:
     act = changes.get("act", {})
     if not isinstance(act, str):
         act = rule.act if isinstance(rule.act, str) else row(rule.table, {"id": 9} | rule.act | act)
-    statements = [
-        *(row(key.split()[0], facts) for key, facts in beside.items()),
-        f"ALTER TABLE {rule.table} ENABLE ALWAYS TRIGGER {rule.trigger}",
-        act,
-    ]
+    rows = [row(key.split()[0], facts) for key, facts in beside.items()]
+    return refused_by(rule.trigger, rule.table, act, beside=rows)
+
+
+def refused_by(
+    trigger: str, table: str, statement: str, *, beside: Sequence[str] = ()
+) -> str | None:
+    """
+    Do a statement with no trigger awake but one; return what refuses it, and forget it all.
+
+    beside: statements that come before it, with no trigger awake at all.
+    """
+    # a table whose rows wait to be judged at COMMIT cannot be altered
+    judge = "SET CONSTRAINTS ALL IMMEDIATE; SET CONSTRAINTS ALL DEFERRED"
+    wake = f"{judge}; ALTER TABLE {table} ENABLE ALWAYS TRIGGER {trigger}"
     with no_triggers(), transaction.atomic():
-        name = refused("; ".join(statements))
+        name = refused("; ".join([*beside, wake, statement]))
         transaction.set_rollback(True)
     return name
 

@@ -11,6 +11,8 @@ from packages import catalogue, coupons, drafts, meters
 from packages.drafting import BadPrice
 from tests.factories import NOON
 from tests.packages import couponing
+from tests.packages.awake import refused_by
+from tests.packages.moving import moved, old_price
 from tests.packages.planting import row
 from tests.packages.shelf import drafted, facts, once, seats
 from tests.packages.test_subscription_guards import refused
@@ -68,3 +70,18 @@ def test_meters_are_refused_at_the_field(field):
     with pytest.raises(ValidationError) as refusal:
         meters.add(code="calls", aggregation="SUM", at=NOON, by=None, **named)
     assert list(refusal.value.message_dict) == [field]
+
+
+@pytest.mark.parametrize("column", ["reason", "reason_en"])
+def test_what_customers_read_of_a_new_price_shows_all_it_says(column):
+    moved(old_price())
+    trigger, update = "packages_move_words_are_plain", f"UPDATE packages_pricemove SET {column} ="
+    for hidden in (HIDDEN, "a\nb"):
+        assert refused_by(trigger, "packages_pricemove", f"{update} '{hidden}'") == trigger
+    assert refused_by(trigger, "packages_pricemove", f"{update} 'x'") is None
+
+
+def test_what_customers_say_of_a_charge_shows_all_it_says():
+    trigger, table = "packages_dispute_words_are_plain", "packages_dispute"
+    assert refused_by(trigger, table, row(table, {"id": 9, "words": f"a\n{HIDDEN}"})) == trigger
+    assert refused_by(trigger, table, row(table, {"id": 9, "words": "a\r\nb"})) is None

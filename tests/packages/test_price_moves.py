@@ -100,6 +100,8 @@ class TestAnnounce:
             {"holds_from": APRIL_20 - timedelta(seconds=1)},  # the old one is sold until then
             {"reason": " "},
             {"reason_en": ""},
+            {"reason": "因\u202e"},
+            {"reason_en": "Be\u200bcause"},
         ):
             with pytest.raises(BadMove):
                 price_moves.announce(**options | wrong)

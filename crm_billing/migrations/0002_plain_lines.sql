@@ -1,0 +1,30 @@
+-- Arguments of the trigger: the columns that hold such texts; `words+` may have several lines. Looked
+-- at are those that are new or change, so that a row older than the rule stays as it is and keeps
+-- nobody from anything else.
+CREATE OR REPLACE FUNCTION crm_billing_plain_text() RETURNS TRIGGER
+LANGUAGE plpgsql AS $$
+DECLARE
+    was JSONB;
+    becomes JSONB := to_jsonb(NEW);
+    argument TEXT;
+    named TEXT;
+    said TEXT;
+BEGIN
+    IF TG_OP = 'UPDATE' THEN
+        was := to_jsonb(OLD);
+    END IF;
+    FOREACH argument IN ARRAY TG_ARGV LOOP
+        named := rtrim(argument, '+');
+        said := becomes ->> named;
+        CONTINUE WHEN was ->> named IS NOT DISTINCT FROM said;
+        IF argument <> named THEN
+            said := translate(said, E'\r\n', '');
+        END IF;
+        IF NOT crm_billing_is_plain(said) THEN
+            RAISE EXCEPTION '%.% holds an invisible character', TG_TABLE_NAME, named
+                USING ERRCODE = 'check_violation', CONSTRAINT = TG_NAME;
+        END IF;
+    END LOOP;
+    RETURN NEW;
+END;
+$$;

@@ -1,0 +1,2 @@
+DROP TRIGGER packages_move_words_are_plain ON packages_pricemove;
+DROP TRIGGER packages_dispute_words_are_plain ON packages_dispute;

@@ -1,0 +1,2 @@
+DROP TRIGGER wallet_adjustment_words_are_plain ON wallet_adjustment;
+DROP TRIGGER wallet_case_words_are_plain ON wallet_case;
