@@ -2,10 +2,12 @@
 What drafts still need before they can be sold. Drafts may lack it as long as nobody publishes them.
 """
 
+from collections.abc import Mapping
+
 from django.utils.translation import gettext as _
 
 from packages import drafting, meters, wording
-from packages.models import Package, PriceVersion
+from packages.models import Meter, Package, PriceVersion
 
 
 class NotComplete(drafting.BadPrice):
@@ -25,15 +27,15 @@ def missing(package: Package) -> list[str]:
     prices = list(PriceVersion.objects.whole().filter(package=package).order_by("number"))
     if not prices:
         return [_("A price.")]
-    return [_said_of(version, said) for version in prices for said in missing_of(version)]
+    known = meters.of_use(version.terms for version in prices)
+    return [_said_of(version, said) for version in prices for said in _lacks(version, known)]
 
 
 def missing_of(version: PriceVersion) -> list[str]:
     """
     Return what a price in the making still needs, in words. Read it with `whole()`.
     """
-    uncounted = [said for _code, said in meters.uncounted(version.terms)]
-    return [*drafting.missing(version.package.kind, version.terms), *uncounted]
+    return _lacks(version, meters.of_use([version.terms]))
 
 
 def require(version: PriceVersion) -> None:
@@ -47,6 +49,11 @@ def require(version: PriceVersion) -> None:
         lacking = _said_of(version, said)
         raise NotComplete(_("Still missing: %(what)s") % {"what": lacking}, number=version.number)
     meters.require_counted(version.terms)
+
+
+def _lacks(version: PriceVersion, known: Mapping[str, Meter]) -> list[str]:
+    uncounted = [said for _code, said in meters.uncounted(version.terms, known)]
+    return [*drafting.missing(version.package.kind, version.terms), *uncounted]
 
 
 def _said_of(version: PriceVersion, said: str) -> str:

@@ -2,6 +2,7 @@
 Commands on meters: what is counted, and how many events make one quantity.
 """
 
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from django.db import transaction
@@ -99,19 +100,27 @@ def require_counted(terms: Terms) -> None:
 
     raises NotCounted: as `uncounted` says. `data["field"]` names the first component.
     """
-    for code, said in uncounted(terms):
+    for code, said in uncounted(terms, of_use([terms])):
         raise NotCounted(said, field=code)
 
 
-def uncounted(terms: Terms) -> list[tuple[str, str]]:
+def of_use(prices: Iterable[Terms]) -> dict[str, Meter]:
+    """
+    Return the meters that the components of prices name, by their codes.
+    """
+    codes = {one.code for terms in prices for one in terms.of_kind(*USED)}
+    return Meter.objects.in_bulk(codes, field_name="code")
+
+
+def uncounted(terms: Terms, known: Mapping[str, Meter]) -> list[tuple[str, str]]:
     """
     Return the codes of components that charge for use which nothing counts, and why, in words: no
     meter of the code, one that takes no more events, or a share of values the meter does not carry.
+
+    known: meters `of_use`.
     """
-    asked = terms.of_kind(*USED)
-    known = Meter.objects.in_bulk([one.code for one in asked], field_name="code")
     found = []
-    for one in asked:
+    for one in terms.of_kind(*USED):
         meter = known.get(one.code)
         if meter is None:
             said = _(

@@ -5,6 +5,7 @@ from threading import Barrier, Thread
 import pytest
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, connection, transaction
+from django.test.utils import CaptureQueriesContext
 from django.utils.translation import override
 
 from accounts.customers import NotAllowed
@@ -260,6 +261,18 @@ class TestPublishing:
         drafts.write_component(price_version_id=version.pk, component=basic(), by=None)
         assert completeness.missing(version.package) == []
         catalogue.publish(package_id=version.package_id, at=NOON, by=None)
+
+    def test_asks_for_the_meters_of_all_prices_at_once(self, django_assert_num_queries):
+        one = drafted(terms(basic(), calls()))
+        many = drafted(
+            terms(basic(), calls()),
+            by_year(terms(basic(), calls(code="other")), "990.00"),
+            code="more",
+        )
+        with CaptureQueriesContext(connection) as asked:
+            assert len(completeness.missing(one)) == 1
+        with django_assert_num_queries(len(asked)):
+            assert len(completeness.missing(many)) == 2
 
     def test_refuses_an_add_on_of_nothing(self):
         version = begun(kind="ADD_ON")
