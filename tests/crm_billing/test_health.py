@@ -42,7 +42,7 @@ class TestReadyz:
         assert "canary" not in response.text
 
     def test_is_not_ready_before_every_migration(self, client):
-        MigrationRecorder.Migration.objects.filter(app="crm_billing").latest("name").delete()
+        MigrationRecorder.Migration.objects.filter(app="reports").latest("name").delete()
 
         assert client.get("/readyz").json()["checks"] == READY | {"migrations": "failed"}
 

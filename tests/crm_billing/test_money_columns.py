@@ -51,11 +51,12 @@ class TestMoneyMinorInSql:
 
     def test_is_what_the_migration_installed(self):
         forward = [
-            path
-            for path in sorted(MIGRATIONS.glob("*_money_minor*.sql"))
+            path.read_text(encoding="utf-8")
+            for path in sorted(MIGRATIONS.glob("*.sql"))
             if not path.name.endswith(".reverse.sql")
         ]
-        assert forward[-1].read_text(encoding="utf-8") == money.money_minor_sql()
+        newest = [text for text in forward if "FUNCTION money_minor(" in text][-1]
+        assert money.money_minor_sql().strip() in newest
 
 
 class TestDocumentMoneyField:
