@@ -23,6 +23,7 @@ from wallet import chart, ledger, lots, numbers
 from wallet.models import Adjustment, JournalEntry
 from wallet.spending import policy_in_force
 
+REASON_LIMIT = 200  # what an entry says to its customer
 ATTACHMENT_LIMIT = 2 * 1024 * 1024
 ATTACHMENT_TYPES = {
     "application/pdf": (b"%PDF-",),
@@ -95,7 +96,7 @@ def propose(
 
     direction: CREDIT or DEBIT. kind: PRINCIPAL or BONUS. amount: positive, whole minor units.
     raises NotPermitted: `by` may not propose.
-    reason: one line; breaks in it become blanks.
+    reason: one line of at most REASON_LIMIT characters; breaks in it become blanks.
     raises BadAdjustment: no reason or one that cannot all be seen, not positive, a wrong expiry or
     attachment; `data["field"]`.
     raises DailyLimitReached: more than `by` may propose today; `data["left"]`.
@@ -215,13 +216,13 @@ def _post(adjustment: Adjustment, at: datetime, by: User) -> JournalEntry:
             by=by,
             source=chart.system("ADJUSTMENT", currency),
             entry_kind=JournalEntry.Kind.ADJUSTMENT,
-            description=adjustment.reason[:200],
+            description=adjustment.reason[:REASON_LIMIT],
         ).entry
     account = chart.wallet_accounts(adjustment.customer, currency)[adjustment.kind]
     return ledger.post(
         reference=reference,
         kind=JournalEntry.Kind.ADJUSTMENT,
-        description=adjustment.reason[:200],
+        description=adjustment.reason[:REASON_LIMIT],
         postings={
             account.pk: adjustment.amount,
             chart.system("ADJUSTMENT", currency).pk: -adjustment.amount,
@@ -323,9 +324,16 @@ def _refuse_bad(
 
 def _reason(text: str) -> str:
     _refuse_unseen(text, field="reason")
-    if reason := plain_text.one_line(text):
-        return reason
-    raise BadAdjustment(_("Say why."), field="reason")
+    reason = plain_text.one_line(text)
+    if not reason:
+        raise BadAdjustment(_("Say why."), field="reason")
+    if len(reason) > REASON_LIMIT:
+        raise BadAdjustment(
+            _("Say why in at most %(most)d characters; the customer reads it.")
+            % {"most": REASON_LIMIT},
+            field="reason",
+        )
+    return reason
 
 
 def _refuse_unseen(text: str, *, field: str) -> None:

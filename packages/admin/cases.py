@@ -61,7 +61,7 @@ def suspected(request: HttpRequest, case) -> list[Part]:
     charge = Charge.objects.select_related("subscription").filter(pk=facts["charge"]).first()
     refund = parse(facts["refund"], facts["currency"])
     reasons = [sentinel.told(one, facts["currency"]) for one in facts["findings"]]
-    reason = _("%(reference)s: %(reason)s (case #%(case)s)") % {
+    reason = _("%(reference)s (case #%(case)s): %(reason)s") % {
         "reference": facts["reference"],
         "reason": " ".join(reasons),
         "case": case.pk,

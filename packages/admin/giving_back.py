@@ -16,10 +16,10 @@ from crm_billing.money import from_minor, plain, to_minor
 from crm_billing.templatetags.ui import money
 from packages.models import Charge
 from wallet import cases
+from wallet.adjustments import REASON_LIMIT
 from wallet.entries import Explanation
 
 BONUS = "BONUS"
-LONGEST_REASON = 500
 
 
 def proposals(
@@ -64,7 +64,7 @@ def _propose(told: Explanation, kind: str, minor: int, reason: str) -> SafeStrin
         "direction": "CREDIT",
         "kind": kind,
         "amount": plain(amount),
-        "reason": reason[:LONGEST_REASON],
+        "reason": reason[:REASON_LIMIT],
     }
     label = _("Propose %(amount)s of bonus") if kind == BONUS else _("Propose %(amount)s")
     return format_html(

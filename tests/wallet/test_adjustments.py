@@ -70,6 +70,7 @@ class TestPropose:
             ({"amount": cny("0")}, "amount"),
             ({"amount": cny("-1")}, "amount"),
             ({"reason": "  "}, "reason"),
+            ({"reason": "x" * 201}, "reason"),
             ({"direction": "SIDEWAYS"}, "direction"),
             ({"bonus_expires_at": NOON + timedelta(days=1)}, "bonus_expires_at"),
             ({"kind": "BONUS", "bonus_expires_at": NOON}, "bonus_expires_at"),

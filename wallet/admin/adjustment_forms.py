@@ -55,7 +55,7 @@ class ProposalForm(DressedForm, forms.Form):
     )
     reason = forms.CharField(
         label=gettext_lazy("Reason"),
-        max_length=500,
+        max_length=adjustments.REASON_LIMIT,
         widget=forms.Textarea(attrs={"rows": 3}),
         help_text=gettext_lazy("The customer reads it in the activity list."),
     )

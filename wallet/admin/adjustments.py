@@ -264,7 +264,7 @@ def _asked(query: QueryDict) -> dict[str, str]:
         "direction": Adjustment.Direction.values.__contains__,
         "kind": Adjustment.Kind.values.__contains__,
         "amount": lambda text: len(text) <= 40,
-        "reason": lambda text: len(text) <= 500,
+        "reason": lambda text: len(text) <= adjustments.REASON_LIMIT,
     }
     given = {name: query.get(name, "") for name in fits}
     return {name: text for name, text in given.items() if text and fits[name](text)}
