@@ -261,4 +261,6 @@ def _became(announcement: PriceAnnouncement) -> str:
         return _("came back, announced again")
     if announcement.made:  # type: ignore[attr-defined]
         return _("has the new price")
+    if announcement.notice.bounced_at is not None and announcement.agreed_at is None:
+        return _("the mail came back")
     return announcement.subscription.get_state_display()

@@ -9,7 +9,7 @@ from packages.models import PriceMove
 from tests.admin.test_packages import text
 from tests.factories import sign_in_staff, staff
 from tests.packages.buying import bought
-from tests.packages.moving import CHEAPER, DEARER, agreed, moved, old_price
+from tests.packages.moving import CHEAPER, DEARER, agreed, came_back, moved, old_price
 from tests.packages.shelf import repriced
 
 pytestmark = pytest.mark.django_db
@@ -79,6 +79,14 @@ class TestPage:
             assert words in shown
         listed = text(admin.get(reverse("admin:packages_pricemove_changelist")))
         assert "pro v1 → pro v2" in listed
+
+    def test_says_whose_mail_came_back(self, admin):
+        old = old_price()
+        one = bought(version=old)
+        move = moved(old)
+        came_back(one)
+        page = reverse("admin:packages_pricemove_change", args=[move.pk])
+        assert "the mail came back" in text(admin.get(page))
 
     def test_takes_it_back_once(self, admin):
         move = moved(old_price())
