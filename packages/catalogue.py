@@ -365,7 +365,8 @@ def _begin(version: PriceVersion, look: Preview, *, at: datetime, by: User | Non
 
 def _open(version: PriceVersion, *, valid_from: datetime, at: datetime, by: User | None) -> None:
     version.valid_from, version.published_at, version.published_by = valid_from, at, by
-    version.save(update_fields=["valid_from", "published_at", "published_by"])
+    version.terms_version = drafting.TERMS_VERSION  # customers read these words
+    version.save(update_fields=["valid_from", "published_at", "published_by", "terms_version"])
 
 
 def _close(version: PriceVersion, *, valid_to: datetime, at: datetime, by: User | None) -> None:

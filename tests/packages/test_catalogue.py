@@ -62,6 +62,12 @@ class TestDraft:
         assert package.state == Package.State.DRAFT
         assert {one.terms_version for one in package.prices.all()} == {TERMS_VERSION}
 
+    def test_is_sold_by_the_words_of_the_day_it_is_published(self, monkeypatch):
+        package = drafted(terms(basic()))
+        monkeypatch.setattr("packages.drafting.TERMS_VERSION", "charging-9")
+        catalogue.publish(package_id=package.pk, at=NOON, by=None)
+        assert package.prices.get().terms_version == "charging-9"
+
     def test_may_be_repeated_until_it_is_published(self):
         drafted(terms(basic("1.00")))
         package = drafted(terms(basic("2.00")))
