@@ -58,6 +58,15 @@ def renewing(each: Money, interval: str, course: Course | None) -> str:
     ) % {**told, "count": course.left}
 
 
+def with_first_term(once: Money | None) -> list[str]:
+    """
+    Say what is paid once, beside the price, with the first paid term that is still to come.
+    """
+    if not once:
+        return []
+    return [_("With the first of these terms %(amount)s is paid, once.") % {"amount": money(once)}]
+
+
 def charging(terms: Terms, *, zone: str) -> list[Rule]:
     """
     Say when a price is charged, how much, how it is announced and how to stop it.
@@ -106,13 +115,15 @@ def agreement(
     zone: str,
     now: bool = False,
     trial_until: datetime | None = None,
+    is_tried: bool = False,
     course: Course | None = None,
 ) -> str:
     """
     Return, line by line, what a customer agrees to: what it costs now and later, and the rules.
 
     called: the package. now: whether the first term is bought by it; then `trial_until`, when it
-    begins with a trial. course: of the coupon it has been quoted with.
+    begins with a trial. is_tried: its trial runs already. course: of the coupon it has been quoted
+    with.
     """
     lines = [called]
     seats = [line for line in quote.lines if line.component.kind == SEAT]
@@ -130,6 +141,8 @@ def agreement(
         )
     if auto_renew:
         lines.append(renewing(quote.each_term, quote.terms.interval, course))
+        if trial_until is not None or is_tried:
+            lines += with_first_term(quote.at_start - quote.each_term)
     else:
         lines.append(_("It does not renew: it ends with what is paid."))
     rules = charging(quote.terms, zone=zone)
@@ -155,6 +168,8 @@ def change_agreement(planned: Planned, subscription: Subscription) -> str:
         )
     else:
         lines.append(_("At once; nothing is taken now."))
+    if planned.replaces:
+        lines.append(_("What was to happen when the term ends is taken back by it."))
     if planned.coupon_ends:
         lines.append(
             _("Coupon %(code)s is not for this package and ends with the change.")
@@ -166,11 +181,11 @@ def change_agreement(planned: Planned, subscription: Subscription) -> str:
                 _("What is left of extra packs ends with the change: %(what)s.")
                 % {"what": wording.pack(one, units)}
             )
-    lines.append(
-        renewing(planned.each_term, planned.version.interval, planned.course)
-        if subscription.auto_renew
-        else _("It does not renew: it ends with what is paid.")
-    )
+    if subscription.auto_renew:
+        lines.append(renewing(planned.each_term, planned.version.interval, planned.course))
+        lines += with_first_term(planned.once)
+    else:
+        lines.append(_("It does not renew: it ends with what is paid."))
     return "\n".join(lines)
 
 

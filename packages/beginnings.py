@@ -10,12 +10,11 @@ from djmoney.money import Money
 
 from accounts.models import Customer
 from crm_billing.errors import DomainError
-from packages import agreements, periods, queries, quotes, wording
+from packages import agreements, periods, queries, quotes, seating
 from packages.catalogue import NotOnSale
 from packages.discounts import Course
 from packages.models import Coupon, Package, PriceVersion, Subscription
-from packages.models.subscriptions import MOST_SEATS
-from packages.terms import SEAT, Terms
+from packages.terms import Terms
 
 
 class AlreadySubscribed(DomainError):
@@ -24,14 +23,6 @@ class AlreadySubscribed(DomainError):
     """
 
     code = "already_subscribed"
-
-
-class BadSeats(DomainError):
-    """
-    So many seats are not sold.
-    """
-
-    code = "bad_seats"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +73,7 @@ def first(
     terms = price_version.terms
     if price_version.package.kind == Package.Kind.TOP_UP:
         raise NotOnSale(_("This is bought once, not subscribed to."))
-    require_seats(terms, seats)
+    seating.require(terms, seats)
     discount = coupon and coupon.discount
     quote = quotes.price(terms, seats=seats, discount=discount)
     zone = customer.time_zone
@@ -158,24 +149,3 @@ def already(held: Subscription, package: Package) -> str:
     return _("%(number)s becomes this package when its term ends. Take that back first.") % {
         "number": held.number
     }
-
-
-def require_seats(terms: Terms, seats: int) -> None:
-    if seats < 1:
-        raise BadSeats(_("At least one seat is needed."), field="seats")
-    if not terms.of_kind(SEAT) and seats > 1:
-        raise BadSeats(_("This package is not sold by seats."), field="seats")
-    most = most_seats(terms)
-    if seats > most:
-        raise BadSeats(
-            _("At most %(most)s seats are sold.") % {"most": wording.number(most)}, field="seats"
-        )
-
-
-def most_seats(terms: Terms) -> int:
-    """
-    Return how many seats of a price one subscription may have at most; one where it knows none.
-    """
-    sold = terms.of_kind(SEAT)
-    limits = [int(one.hard_limit) for one in sold if one.hard_limit is not None]
-    return min([*limits, MOST_SEATS]) if sold else 1

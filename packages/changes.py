@@ -2,7 +2,7 @@
 What a change of a subscription costs: what is shown before is what is posted. Reads, never writes.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from decimal import Decimal
@@ -13,7 +13,7 @@ from djmoney.money import Money
 
 from crm_billing.errors import DomainError
 from crm_billing.money import from_minor
-from packages import periods, quotes, redemptions
+from packages import periods, queries, quotes, redemptions, seating
 from packages.discounts import Course
 from packages.models import (
     Charge,
@@ -22,6 +22,7 @@ from packages.models import (
     Overage,
     PriceVersion,
     Subscription,
+    SubscriptionChange,
     SubscriptionPeriod,
 )
 from packages.proration import TICK, prorate
@@ -70,6 +71,8 @@ class Planned:
     nothing. new_term: a term begins with it, on `anchor_on`; else the running one goes on.
     each_term: what renewals cost after it, while the coupon's `course` holds where there is one.
     coupon_use: what the new term begins with. coupon_ends: the code of the one that ends with it.
+    once: what is paid beside the price with the next term, the first paid one of the package.
+    replaces: what was scheduled and is taken back by it.
     owes_use: it waits because use may be owed that the other price does not count. packs_end: units
     of extra packs of the running term that are gone with it, by the code of their feature.
     """
@@ -85,6 +88,8 @@ class Planned:
     parts: list[Part]
     due: Money
     each_term: Money
+    once: Money | None = None
+    replaces: Sequence[SubscriptionChange] = ()
     course: Course | None = None
     coupon_use: CouponUse | None = None
     coupon_ends: str = ""
@@ -120,15 +125,19 @@ def plan(
 
     What costs more holds at once, for the rest of the term; what costs less, from the next term
     on. Another length of term begins a new term today, and what is left of the old one is set off.
-    Shares are of the prices with the coupons they were, or are, to be paid with.
+    Shares are of the prices with the coupons they were, or are, to be paid with. A trial goes on
+    with what has a trial of its own and is new to the customer; all else follows the trial.
 
     subscription, version: read with `whole()`.
+    raises BadSeats: so many are not sold.
     raises NothingChanges: it has this price and so many seats.
-    raises NotNow: it is unpaid, or would have to wait for a term that does not come.
+    raises NotNow: it is unpaid, would have to wait for a term that does not come, or does not go
+    with what is scheduled.
     source: D§8.2
     """
     if (version.pk, seats) == (subscription.price_version_id, subscription.seats):
         raise NothingChanges(_("That is what you have now. Choose something else."))
+    seating.require(version.terms, seats)
     if subscription.is_paused:
         raise NotNow(_("It is paused. Resume it first, then change it."))
     if subscription.is_past_due or subscription.paid_until <= at:
@@ -148,6 +157,8 @@ def plan(
         raise NotNow(
             _("It ends with the current term. Switch renewal on first, or keep it as it is.")
         )
+    planned = _with_scheduled(planned, subscription)
+    planned = _with_once(planned, subscription, period, prices.plain)
     return _with_packs(_with_coupon(planned, prices), subscription)
 
 
@@ -172,6 +183,47 @@ def _compared(
         use=use,
         holds=redemptions.discount(use, package_id) is not None,
     )
+
+
+def _with_scheduled(planned: Planned, subscription: Subscription) -> Planned:
+    """
+    Add what was scheduled of the same sort and is replaced. A change of seats alone leaves another
+    package that was scheduled as it is, and has to go with it.
+    """
+    scheduled = list(subscription.changes.scheduled().select_related("to_version__package"))
+    if planned.version.pk != subscription.price_version_id:
+        other_seats = planned.seats != subscription.seats
+        replaces = [one for one in scheduled if one.to_version or (one.to_seats and other_seats)]
+        return replace(planned, replaces=replaces)
+    for one in scheduled:
+        if one.to_version is None:
+            continue
+        if one.to_seats is None:
+            terms = PriceVersion.objects.whole().get(pk=one.to_version_id).terms
+            fits = planned.seats <= seating.most(terms)
+        else:
+            fits = planned.at_once
+        if not fits:
+            raise NotNow(
+                _(
+                    "It becomes %(package)s when the term ends, and this does not go with that."
+                    " Take that back first."
+                )
+                % {"package": one.to_version.package.called}
+            )
+    return replace(planned, replaces=[one for one in scheduled if one.to_version is None])
+
+
+def _with_once(
+    planned: Planned, subscription: Subscription, period: SubscriptionPeriod, plain: quotes.Quote
+) -> Planned:
+    """
+    Add what is paid once with the next term: for another package, and for what is tried.
+    """
+    is_other = planned.version.package_id != subscription.package_id
+    if not (period.is_trial or (is_other and not planned.at_once)):
+        return planned
+    return replace(planned, once=plain.at_start - plain.each_term)
 
 
 def _with_coupon(planned: Planned, prices: Compared) -> Planned:
@@ -228,7 +280,9 @@ def _in_this_term(
             parts += [_whole(one) for one in becomes.lines if one.is_once]
     due = _sum(parts, subscription.currency)
     owes_use = not period.is_trial and _leaves_use_uncounted(subscription, was, becomes)
-    at_once = period.is_trial or (due.amount >= 0 and not owes_use)
+    at_once = due.amount >= 0 and not owes_use
+    if period.is_trial:
+        at_once = _is_tried_too(subscription, version)
     return Planned(
         version=version,
         seats=seats,
@@ -243,6 +297,15 @@ def _in_this_term(
         each_term=prices.anew.each_term,
         owes_use=owes_use,
     )
+
+
+def _is_tried_too(subscription: Subscription, version: PriceVersion) -> bool:
+    """
+    Tell whether a running trial goes on with another price, which nothing is paid for either.
+    """
+    if version.package_id == subscription.package_id:
+        return True
+    return bool(version.trial_days) and not queries.had(subscription.customer, version.package)
 
 
 def _leaves_use_uncounted(

@@ -99,14 +99,12 @@ def write_down(
     by: User | None,
 ) -> SubscriptionChange:
     """
-    Keep a change; it replaces what was scheduled of the same sort.
+    Keep a change, in place of what it replaces.
     """
     other_price = planned.version.pk != subscription.price_version_id
     other_seats = planned.seats != subscription.seats
-    same_sort = Q(to_version__isnull=False) if other_price else Q(pk=None)
-    if other_seats:
-        same_sort |= Q(to_seats__isnull=False)
-    subscription.changes.scheduled().filter(same_sort).update(revoked_at=at)
+    replaced = [one.pk for one in planned.replaces]
+    subscription.changes.scheduled().filter(pk__in=replaced).update(revoked_at=at)
     return SubscriptionChange.objects.create(
         subscription=subscription,
         from_version_id=subscription.price_version_id,

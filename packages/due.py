@@ -28,8 +28,9 @@ AGAIN = timedelta(hours=1)  # before a failure, a missing notice or a frozen cus
 class Row(NamedTuple):
     """
     A due subscription, as the sweep reads it, with the price, the seats and the coupon of its next
-    term. withdrawn_from: a term that begins then or later is not sold at this price any more;
-    has_agreed: to the one announced instead. ways: shared by what was read together.
+    term. is_first: that is the first paid one of its package. withdrawn_from: a term that begins
+    then or later is not sold at this price any more; has_agreed: to the one announced instead.
+    ways: shared by what was read together.
     """
 
     id: int
@@ -39,6 +40,7 @@ class Row(NamedTuple):
     package_id: int
     interval: str
     is_new_term: bool
+    is_first: bool
     currency: str
     seats: int
     auto_renew: bool
@@ -167,7 +169,8 @@ def read(ids: Collection[int]) -> list[Row]:
             """
             SELECT
                 s.id, s.customer_id, c.status, v.id, v.package_id, v.interval,
-                v.interval <> was.interval, s.currency, coalesce(counted.to_seats, s.seats),
+                v.interval <> was.interval, last.is_trial OR v.package_id <> s.package_id,
+                s.currency, coalesce(counted.to_seats, s.seats),
                 s.auto_renew, s.zone, s.anchor_on, s.anchor_number,
                 s.period_number, s.paid_until, s.past_due_at, s.next_try_at,
                 CASE WHEN c.locale LIKE 'en%%' THEN p.name_en ELSE p.name END,
@@ -177,6 +180,8 @@ def read(ids: Collection[int]) -> list[Row]:
                 END, asked.consent_id IS NOT NULL
             FROM packages_subscription AS s
             INNER JOIN accounts_customer AS c ON c.id = s.customer_id
+            INNER JOIN packages_subscriptionperiod AS last
+                ON last.subscription_id = s.id AND last.number = s.period_number
             LEFT JOIN packages_subscriptionchange AS priced
                 ON priced.subscription_id = s.id AND priced.to_version_id IS NOT NULL
                     AND priced.applied_at IS NULL AND priced.revoked_at IS NULL
@@ -227,7 +232,9 @@ def decide(rows: list[Row], prices: Prices, at: datetime) -> Decided:
             else:
                 decided.ended.append(row)
             continue
-        price = prices.each_term(row.price_version_id, row.seats, row.coupon_id)
+        price = prices.each_term(
+            row.price_version_id, row.seats, row.coupon_id, is_first=row.is_first
+        )
         wanted = to_minor(price.amount)
         if row.customer_status != Customer.Status.ACTIVE:
             decided.waiting.append((row, at + AGAIN))

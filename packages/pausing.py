@@ -201,7 +201,9 @@ def resumption(subscription: Subscription, *, at: datetime) -> Resumption:
     if not subscription.is_paused:
         raise NotNow(_("It is not paused."))
     [row] = due.read([subscription.pk])
-    price = Prices().each_term(row.price_version_id, row.seats, row.coupon_id)
+    price = Prices().each_term(
+        row.price_version_id, row.seats, row.coupon_id, is_first=row.is_first
+    )
     today = periods.day_in(at, row.zone)
     starts_at, ends_at = periods.span(today, row.interval, 0, row.zone)
     return Resumption(

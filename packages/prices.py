@@ -7,10 +7,18 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 
+from django.db.models import F
 from djmoney.money import Money
 
 from packages import charges, quotes, redemptions
-from packages.models import Coupon, CouponUse, PriceVersion, Subscription, SubscriptionChange
+from packages.models import (
+    Coupon,
+    CouponUse,
+    PriceVersion,
+    Subscription,
+    SubscriptionChange,
+    SubscriptionPeriod,
+)
 from packages.terms import Terms
 
 
@@ -25,7 +33,7 @@ def terms_of(price_version_id: int) -> Terms:
 @dataclass(frozen=True, slots=True)
 class EachTerm:
     """
-    What a term costs again, and the frozen lines that explain it, as JSON.
+    What a term that follows another costs, and the frozen lines that explain it, as JSON.
 
     has_coupon: it is the price with the coupon asked for; else that is not for the package.
     """
@@ -47,12 +55,20 @@ class Prices:
         """
         self._terms: dict[int, PriceVersion] = {one.pk: one for one in known}
         self._coupons: dict[int, Coupon] = {}
-        self._each: dict[tuple[int, int, int | None], EachTerm] = {}
+        self._each: dict[tuple[int, int, int | None, bool], EachTerm] = {}
 
     def each_term(
-        self, price_version_id: int, seats: int, coupon_id: int | None = None
+        self,
+        price_version_id: int,
+        seats: int,
+        coupon_id: int | None = None,
+        *,
+        is_first: bool = False,
     ) -> EachTerm:
-        asked = price_version_id, seats, coupon_id
+        """
+        is_first: it is the first paid term of its package, with which what is paid once is paid.
+        """
+        asked = price_version_id, seats, coupon_id, is_first
         known = self._each.get(asked)
         if known is None:
             known = self._each[asked] = self._work_out(*asked)
@@ -64,16 +80,26 @@ class Prices:
         """
         versions = {one.pk: one.price_version_id for one in subscriptions}
         seats = {one.pk: one.seats for one in subscriptions}
-        for change in SubscriptionChange.objects.scheduled().filter(subscription__in=versions):
-            if change.to_version_id is not None:
-                versions[change.subscription_id] = change.to_version_id
+        packages = {one.pk: one.package_id for one in subscriptions}
+        first = set(in_trial(versions))
+        scheduled = SubscriptionChange.objects.scheduled().filter(subscription__in=versions)
+        for change in scheduled.select_related("to_version"):
+            if change.to_version is not None:
+                versions[change.subscription_id] = change.to_version.pk
+                if change.to_version.package_id != packages[change.subscription_id]:
+                    first.add(change.subscription_id)
             if change.to_seats is not None:
                 seats[change.subscription_id] = change.to_seats
         uses = CouponUse.objects.live().filter(subscription__in=versions)
         coupons = dict(uses.values_list("subscription_id", "coupon_id"))
-        return {id: self.each_term(versions[id], seats[id], coupons.get(id)) for id in versions}
+        return {
+            id: self.each_term(versions[id], seats[id], coupons.get(id), is_first=id in first)
+            for id in versions
+        }
 
-    def _work_out(self, price_version_id: int, seats: int, coupon_id: int | None) -> EachTerm:
+    def _work_out(
+        self, price_version_id: int, seats: int, coupon_id: int | None, is_first: bool
+    ) -> EachTerm:
         version = self._terms.get(price_version_id)
         if version is None:
             version = PriceVersion.objects.whole().get(pk=price_version_id)
@@ -82,10 +108,10 @@ class Prices:
         if coupon is not None and not redemptions.is_for(coupon, version.package_id):
             coupon = None
         quote = quotes.price(version.terms, seats=seats, discount=coupon and coupon.discount)
-        again = [line for line in quote.lines if not (line.is_use or line.is_once)]
+        taken = [one for one in quote.lines if not one.is_use and (is_first or not one.is_once)]
         return EachTerm(
-            amount=quote.each_term,
-            lines=json.dumps(charges.frozen(again), ensure_ascii=False),
+            amount=quote.at_start if is_first else quote.each_term,
+            lines=json.dumps(charges.frozen(taken), ensure_ascii=False),
             has_coupon=coupon is not None,
         )
 
@@ -96,3 +122,16 @@ class Prices:
             known = Coupon.objects.prefetch_related("packages")
             self._coupons[coupon_id] = known.get(pk=coupon_id)
         return self._coupons[coupon_id]
+
+
+def in_trial(subscription_ids: Iterable[int]) -> list[int]:
+    """
+    Return which of these subscriptions are in their trial, or were last: the next term is the
+    first that is paid.
+    """
+    running = SubscriptionPeriod.objects.filter(
+        subscription__in=subscription_ids,
+        number=F("subscription__period_number"),
+        is_trial=True,
+    )
+    return list(running.values_list("subscription_id", flat=True))

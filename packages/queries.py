@@ -85,6 +85,7 @@ def held_packages(customer: Customer, *, besides: Subscription | None = None) ->
 
 def had(customer: Customer, package: Package) -> bool:
     """
-    Tell whether a customer has or has had a package: trials are for new ones.
+    Tell whether a customer has, has had or has tried a package: trials are for new ones.
     """
-    return Subscription.objects.filter(customer=customer, package=package).exists()
+    own = Subscription.objects.filter(customer=customer)
+    return own.filter(Q(package=package) | Q(trial_of=package)).exists()

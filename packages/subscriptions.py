@@ -36,6 +36,7 @@ from packages.models import (
     SubscriptionPeriod,
     WaitingChange,
 )
+from packages.prices import in_trial
 from wallet import numbers
 
 log = structlog.get_logger(__name__)
@@ -57,6 +58,7 @@ def renewal_agreement(subscription: Subscription) -> str:
         quotes.price(terms, seats=subscription.seats, discount=discount),
         auto_renew=True,
         zone=subscription.zone,
+        is_tried=bool(in_trial([subscription.pk])),
         course=redemptions.course(use, full=full.each_term) if use and discount else None,
     )
 
@@ -261,7 +263,6 @@ def plan_change(
     acting.require_live(subscription)
     version = changing.wanted(subscription, price_version, offered_at)
     wanted_seats = subscription.seats if seats is None else seats
-    beginnings.require_seats(version.terms, wanted_seats)
     return subscription, changes.plan(subscription, version=version, seats=wanted_seats, at=at)
 
 

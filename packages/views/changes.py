@@ -22,12 +22,12 @@ from crm_billing.money import from_minor
 from packages import (
     advisor,
     agreements,
-    beginnings,
     change_lines,
     changes,
     explain,
     queries,
     quotes,
+    seating,
     subscriptions,
     waiting,
     wording,
@@ -111,7 +111,7 @@ def _costs(version: PriceVersion, wanted: int) -> dict[str, str]:
     """
     Say what a term of a price costs with so many seats, or with as many as there are at most.
     """
-    seats = min(wanted, beginnings.most_seats(version.terms))
+    seats = min(wanted, seating.most(version.terms))
     said = wording.seats(seats) if seats == wanted else wording.seats_at_most(seats)
     return {
         "price": wording.per_term(

@@ -105,6 +105,13 @@ class Look:
         return wording.per_term(self.quote.each_term, self.begun.terms.interval)
 
     @property
+    def next_amount(self) -> Money:
+        """
+        Return what is taken next, what is paid once included where a trial comes first.
+        """
+        return self.begun.quote.at_start if self.begun.has_trial else self.quote.each_term
+
+    @property
     def coupon_told(self) -> str:
         """
         Say what the coupon takes off and for how long; nothing without one.

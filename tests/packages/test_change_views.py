@@ -73,6 +73,13 @@ class TestChange:
         assert offers(page) == ["Pro ¥124.00 a month · 2 seats", "Big ¥900.00 a month"]
         assert "What you agree to" not in text(page)
 
+    def test_shows_no_price_for_seats_that_are_not_sold(self, english, running):
+        small = on_sale(terms(basic("9.00"), seats(1, hard_limit=Decimal(1))), code="small")
+        page = english.get(url(running, f"?price={small.pk}&seats=2"))
+        assert page.status_code == 422
+        assert "At most 1 seats are sold." in text(page)
+        assert "What you agree to" not in text(page)
+
     def test_offers_all_with_the_seats_entered_or_as_many_as_there_are(self, english, running):
         on_sale(terms(basic("9.00"), seats(1, hard_limit=Decimal(1))), code="small")
         small = "Small ¥9.00 a month · at most 1 seat"

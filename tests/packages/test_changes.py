@@ -5,11 +5,13 @@ import pytest
 from accounts.customers import NotAllowed
 from accounts.models import Consent
 from packages import acting, changes, charges, checkout, subscriptions
-from packages.beginnings import AlreadySubscribed, BadSeats
+from packages.beginnings import AlreadySubscribed
 from packages.changes import NothingChanges, NotNow
 from packages.changing import ChangeStale
 from packages.models import Charge, Package, PriceVersion, SubscriptionChange
 from packages.renewals import RenewalReport
+from packages.seating import BadSeats
+from packages.terms import Component
 from tests.factories import cny, funded_customer, member_of, owner_of
 from tests.packages.becoming import MARCH_11, becoming, by_month_and_year, changed
 from tests.packages.buying import bought, left, on_sale, shanghai
@@ -19,6 +21,10 @@ from tests.packages.using import MARCH_10, allowed, metered, taken, used
 from wallet.ledger import InsufficientFunds
 
 pytestmark = pytest.mark.django_db
+
+
+def tried(amount: str, code: str, *parts: Component, days: int = 14) -> PriceVersion:
+    return on_sale(terms(basic(amount), *parts, trial_days=days), code=code)
 
 
 class TestUpgrade:
@@ -92,16 +98,38 @@ class TestUpgrade:
         changed(bought(customer, on_sale(terms(basic("99.00")), code="small")), big)
         assert left(customer) == cny("401.00")
 
-    def test_during_a_trial_costs_nothing(self):
-        small = on_sale(terms(basic("99.00"), trial_days=14), code="small")
-        big = on_sale(terms(basic("900.00")), code="big")
+    def test_during_a_trial_goes_on_trying_what_has_a_trial_too(self):
+        small, big = tried("99.00", "small"), tried("400.00", "big", once("500.00"))
         customer = funded_customer("1000.00")
         subscription = bought(customer, small, at=shanghai(2025, 3, 2))
-        changed(subscription, big, at=shanghai(2025, 3, 5))
-        assert left(customer) == cny("1000.00")
+        made = changed(subscription, big, at=shanghai(2025, 3, 5))
+        assert made.applied_at and left(customer) == cny("1000.00")
+        assert "¥500.00" in made.consent.text
         announced(now(subscription))
         assert swept(subscription.paid_until) == RenewalReport(ok=1)
         assert left(customer) == cny("100.00")
+
+    @pytest.mark.parametrize("days", [0, 14])
+    def test_to_what_is_not_tried_waits_for_the_end_of_the_trial(self, days):
+        small, big = tried("99.00", "small"), tried("400.00", "big", once("500.00"), days=days)
+        customer = funded_customer("2000.00")
+        if days:  # tried before
+            swept(bought(customer, big, auto_renew=False).paid_until)
+        subscription = bought(customer, small, at=shanghai(2025, 3, 16))
+        made = changed(subscription, big, at=shanghai(2025, 3, 18))
+        assert made.applied_at is None
+        assert now(subscription).package.code == "small"
+        announced(now(subscription))
+        assert swept(subscription.paid_until) == RenewalReport(ok=1)
+        assert (now(subscription).package.code, left(customer)) == ("big", cny("1100.00"))
+
+    def test_a_trial_left_for_another_package_is_not_offered_again(self):
+        small, big = tried("99.00", "small"), tried("400.00", "big")
+        customer = funded_customer("1000.00")
+        subscription = bought(customer, small, at=shanghai(2025, 3, 2))
+        changed(subscription, big, at=shanghai(2025, 3, 5))
+        again = bought(customer, small, at=shanghai(2025, 3, 6))
+        assert (again.state, left(customer)) == ("ACTIVE", cny("901.00"))
 
     def test_is_kept_with_what_was_agreed_to(self):
         customer = funded_customer("1000.00")
@@ -169,6 +197,39 @@ class TestDowngrade:
         after = now(subscription)
         assert (after.price_version, after.seats) == (small, 2)
         assert not SubscriptionChange.objects.scheduled().exists()
+
+    def test_of_a_plan_with_its_seats_stays_when_seats_are_added(self):
+        free = on_sale(terms(basic("0.00"), seats(1, hard_limit=1)), code="free")
+        subscription = bought(funded_customer("2000.00"), seats=5)
+        scheduled = changed(subscription, free, 1)
+        assert "taken back" not in changed(subscription, count=6).consent.text
+        assert list(SubscriptionChange.objects.scheduled()) == [scheduled]
+        with pytest.raises(NotNow, match="free"):
+            changed(now(subscription), count=2, at=MARCH_11 + DAY)
+        swept(subscription.paid_until)
+        assert (now(subscription).package.code, now(subscription).seats) == ("free", 1)
+
+    def test_of_a_plan_refuses_more_seats_than_that_has(self):
+        subscription = bought(funded_customer("2000.00"), seats=3)
+        small = on_sale(terms(basic("9.00"), seats(1, hard_limit=4)), code="small")
+        changed(subscription, small)
+        changed(subscription, count=4)
+        with pytest.raises(NotNow, match="small"):
+            changed(now(subscription), count=5)
+
+    def test_takes_what_is_paid_once_with_the_first_term(self):
+        customer = funded_customer("2000.00")
+        subscription = bought(customer, on_sale(terms(basic("900.00")), code="big"))
+        changed(subscription, on_sale(terms(basic("99.00"), once("20.00")), code="small"))
+        announced(subscription)
+        swept(subscription.paid_until)
+        assert left(customer) == cny("981.00")
+
+    def test_says_that_it_replaces_what_was_scheduled(self):
+        subscription = bought(seats=5)
+        changed(subscription, count=2)
+        made = changed(subscription, count=3, at=MARCH_11 + DAY)
+        assert "原定在本期结束时生效的变更随之撤销" in made.consent.text
 
     def test_replaces_the_one_scheduled_before(self):
         subscription = bought(seats=5)

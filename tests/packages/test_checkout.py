@@ -6,11 +6,12 @@ from accounts import customers, members
 from accounts.customers import CustomerFrozen, NotAllowed
 from accounts.models import Consent, Member
 from packages import beginnings, catalogue, checkout, subscriptions
-from packages.beginnings import AlreadySubscribed, BadSeats
+from packages.beginnings import AlreadySubscribed
 from packages.catalogue import NotOnSale
 from packages.checkout import QuoteExpired
 from packages.models import Charge, PriceQuote, Subscription
 from packages.redemptions import CouponUsedUp
+from packages.seating import BadSeats
 from tests.factories import cny, fund, funded_customer, member_of, open_customer, owner_of
 from tests.packages.buying import MARCH_FIRST, bought, left, on_sale
 from tests.packages.couponing import coupon

@@ -145,11 +145,18 @@ class TestQuoteDetail:
         assert "You have this package already." in text(english.get(page_of(other)))
         assert left(customer) == cny("51.00")
 
+    def test_adds_what_is_paid_once_to_the_first_term_after_a_trial(self, english, customer):
+        fitted = terms(basic("99.00"), once("20.00"), trial_days=14)
+        page = text(english.get(page_of(quoted(customer, on_sale(fitted)))))
+        assert "Altogether ¥119.00" in page and "Each term after it ¥99.00 a month" in page
+        assert "The next ¥119.00 is taken on" in page
+        assert "With the first of these terms ¥20.00 is paid, once." in page
+
     def test_starts_a_trial_for_nothing(self, english, customer):
         quote = quoted(customer, on_sale(terms(basic("99.00"), trial_days=14)))
         page = text(english.get(page_of(quote)))
         assert "Start the trial, ¥0.00" in page and "The trial runs until" in page
-        assert "Altogether ¥99.00 a month" in page
+        assert "Altogether ¥99.00" in page and "Each term after it ¥99.00 a month" in page
         english.post(page_of(quote), {})
         assert Subscription.objects.get().state == "TRIAL"
         assert left(customer) == cny("150.00")

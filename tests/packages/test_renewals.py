@@ -122,11 +122,22 @@ class TestSweep:
 
     def test_turns_a_trial_into_a_paid_term(self):
         customer = funded_customer("100.00")
-        begun = bought(customer, on_sale(terms(basic("99.00"), once(), trial_days=14)))
+        begun = bought(customer, on_sale(terms(basic("99.00"), trial_days=14)))
         assert begun.state == "TRIAL"
         after = renewed(begun)
         assert (after.state, left(customer)) == ("ACTIVE", cny("1.00"))
         assert after.paid_until == shanghai(2025, 4, 15)
+
+    def test_takes_what_is_paid_once_with_the_first_term_after_a_trial(self):
+        customer = funded_customer("1000.00")
+        begun = bought(customer, on_sale(terms(basic("99.00"), once("500.00"), trial_days=14)))
+        after = renewed(begun)
+        assert left(customer) == cny("401.00")
+        charge = Charge.objects.get()
+        assert charge.notice.amount == charge.amount == cny("599.00")
+        assert charges.recompute(charge.lines, "CNY") == charge.amount
+        renewed(after)
+        assert left(customer) == cny("302.00")
 
     def test_ends_a_trial_nobody_agreed_to_pay(self):
         begun = bought(version=on_sale(terms(trial_days=14)), auto_renew=False)

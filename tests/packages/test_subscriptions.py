@@ -9,9 +9,10 @@ from accounts.models import Consent, Member
 from accounts.roles import ADMIN, FINANCE_MAKER
 from packages import beginnings, catalogue, charges, subscriptions
 from packages.acting import SubscriptionEnded
-from packages.beginnings import AlreadySubscribed, BadSeats
+from packages.beginnings import AlreadySubscribed
 from packages.catalogue import NotOnSale
 from packages.models import Charge, Subscription, SubscriptionPeriod
+from packages.seating import BadSeats
 from tests.factories import (
     cny,
     funded_customer,
