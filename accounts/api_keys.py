@@ -22,10 +22,19 @@ from accounts import customers, queries
 from accounts.models import ApiKey, Customer, User
 from crm_billing.errors import DomainError
 
+OURS_ALONE = {ApiKey.Scope.USAGE_WRITE}  # who may tell of use may take it back
 LIFETIME = timedelta(days=365)
 LIMIT = 20
 _TOKEN = re.compile(r"crm_[a-z0-9]{8}_[A-Za-z0-9_-]{43}", re.ASCII)
 _ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"
+
+
+class ScopeNotOffered(DomainError):
+    """
+    Customers give their programs no right to say what they used: it could be taken back by it.
+    """
+
+    code = "scope_not_offered"
 
 
 class UnknownScope(DomainError):
@@ -62,6 +71,7 @@ def create(
     raises NotAllowed: `by` is neither.
     raises CustomerClosed: the relationship is over.
     raises UnknownScope: `scopes` is empty or names one we do not know.
+    raises ScopeNotOffered: one of them is not for customers to give, see OURS_ALONE.
     raises ExpiryInPast: the key would never work.
     raises TooManyApiKeys: LIMIT keys work already.
     """
@@ -72,6 +82,10 @@ def create(
     scopes = sorted(set(scopes))
     if not scopes or not set(scopes) <= set(ApiKey.Scope.values):
         raise UnknownScope(_("Choose at least one of the scopes."), scopes=scopes)
+    if by is not None and not by.is_staff and OURS_ALONE & set(scopes):
+        raise ScopeNotOffered(
+            _("What was used is told by our programs. Choose other scopes."), field="scopes"
+        )
     expires_at = expires_at or at + LIFETIME
     if expires_at <= at:
         raise ExpiryInPast(_("The key would have expired already."), expires_at=expires_at)

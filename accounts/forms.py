@@ -5,6 +5,7 @@ from django import forms
 from django.conf import settings
 from django.utils.translation import gettext_lazy as _
 
+from accounts.api_keys import OURS_ALONE
 from accounts.models import ApiKey, Customer, Invitation, Member, User
 from accounts.models.customers import time_zones
 from crm_billing import plain_text
@@ -38,7 +39,8 @@ def currency_choices() -> list[tuple[str, str]]:
 
 
 def scope_choices() -> list[tuple[str, str]]:
-    return [(scope.value, f"{scope.label} · {scope.value}") for scope in ApiKey.Scope]
+    offered = [scope for scope in ApiKey.Scope if scope not in OURS_ALONE]
+    return [(scope.value, f"{scope.label} · {scope.value}") for scope in offered]
 
 
 class CustomerForm(forms.ModelForm):

@@ -13,7 +13,7 @@ from djmoney.money import Money
 
 from crm_billing.errors import DomainError
 from crm_billing.money import from_minor
-from packages import periods, queries, quotes, redemptions, seating
+from packages import periods, quotes, redemptions, seating
 from packages.discounts import Course
 from packages.models import (
     Charge,
@@ -305,7 +305,8 @@ def _is_tried_too(subscription: Subscription, version: PriceVersion) -> bool:
     """
     if version.package_id == subscription.package_id:
         return True
-    return bool(version.trial_days) and not queries.had(subscription.customer, version.package)
+    own = Subscription.objects.filter(customer_id=subscription.customer_id)
+    return bool(version.trial_days) and not own.having(version.package).exists()
 
 
 def _leaves_use_uncounted(

@@ -87,5 +87,4 @@ def had(customer: Customer, package: Package) -> bool:
     """
     Tell whether a customer has, has had or has tried a package: trials are for new ones.
     """
-    own = Subscription.objects.filter(customer=customer)
-    return own.filter(Q(package=package) | Q(trial_of=package)).exists()
+    return Subscription.objects.filter(customer=customer).having(package).exists()

@@ -5,7 +5,6 @@ How many seats a price is sold with.
 from django.utils.translation import gettext as _
 
 from crm_billing.errors import DomainError
-from packages import wording
 from packages.models.subscriptions import MOST_SEATS
 from packages.terms import SEAT, Terms
 
@@ -28,7 +27,7 @@ def require(terms: Terms, seats: int) -> None:
         raise BadSeats(_("This package is not sold by seats."), field="seats")
     if seats > most(terms):
         raise BadSeats(
-            _("At most %(most)s seats are sold.") % {"most": wording.number(most(terms))},
+            _("At most %(most)s seats are sold.") % {"most": f"{most(terms):,}"},
             field="seats",
         )
 

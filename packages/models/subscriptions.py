@@ -26,6 +26,12 @@ class SubscriptionQuerySet(models.QuerySet["Subscription"]):
         """
         return self.exclude(state=Subscription.State.ENDED)
 
+    def having(self, package: Package) -> Self:
+        """
+        Return those by which a package is or was had, or was tried and left for another.
+        """
+        return self.filter(Q(package=package) | Q(trial_of=package))
+
     def due(self, at: datetime) -> Self:
         """
         Return what the sweep has to look at: its next moment has come, and it is not parked.

@@ -62,6 +62,13 @@ class TestCreate:
         with pytest.raises(api_keys.UnknownScope):
             create(open_customer(), scopes=scopes)
 
+    def test_lets_no_customer_say_what_was_used(self):
+        customer = open_customer()
+        scopes = ["usage:read", "usage:write"]
+        with pytest.raises(api_keys.ScopeNotOffered):
+            create(customer, scopes=scopes, by=owner_of(customer))
+        assert create(customer, scopes=scopes)[0].scopes == scopes
+
     def test_refuses_an_expiry_in_the_past(self):
         with pytest.raises(api_keys.ExpiryInPast):
             create(open_customer(), expires_at=NOON)

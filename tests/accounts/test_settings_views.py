@@ -190,7 +190,15 @@ class TestApiKeys:
         assert ApiKey.objects.get().name == "ERP"
 
     @pytest.mark.parametrize(
-        "wrong", [{"name": ""}, {"scopes": []}, {"scopes": ["all"]}, {"days": "9999"}], ids=str
+        "wrong",
+        [
+            {"name": ""},
+            {"scopes": []},
+            {"scopes": ["all"]},
+            {"scopes": ["usage:write"]},
+            {"days": "9999"},
+        ],
+        ids=str,
     )
     def test_says_what_is_wrong(self, as_owner, wrong):
         response = as_owner.post(reverse("accounts:create-api-key"), NEW_KEY | wrong)
