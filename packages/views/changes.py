@@ -80,6 +80,7 @@ def change(request: PortalRequest, number: str) -> HttpResponse:
     planned, refusal = None, ""
     if form.is_bound and form.is_valid():
         try:
+            beginnings.require_new(request.customer, form.version, besides=subscription)
             planned = changes.plan(subscription, version=form.version, seats=form.seats, at=at)
         except DomainError as error:
             refusal = str(error)
