@@ -10,11 +10,11 @@ from djmoney.money import Money
 
 from accounts.models import Customer
 from crm_billing.errors import DomainError
-from packages import agreements, periods, queries, quotes, seating
+from packages import agreements, periods, prices, queries, quotes, seating, wording
 from packages.catalogue import NotOnSale
 from packages.discounts import Course
 from packages.models import Coupon, Package, PriceVersion, Subscription
-from packages.terms import Terms
+from packages.terms import USED, Terms
 
 
 class AlreadySubscribed(DomainError):
@@ -23,6 +23,15 @@ class AlreadySubscribed(DomainError):
     """
 
     code = "already_subscribed"
+
+
+class UseCounted(DomainError):
+    """
+    Use the price charges for is counted already, by the subscription `data["number"]`, and would
+    not be by another one.
+    """
+
+    code = "use_counted"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,17 +136,42 @@ def is_offered(version: PriceVersion, customer: Customer, at: datetime) -> bool:
 
 
 def require_new(
-    customer: Customer, package: Package, *, besides: Subscription | None = None
+    customer: Customer, version: PriceVersion, *, besides: Subscription | None = None
 ) -> None:
     """
-    Refuse a second subscription to the same package, and one beside a subscription that becomes it.
+    Refuse a second subscription to the same package, one beside a subscription that becomes it,
+    and one that charges for use which another one counts.
 
     besides: the one that is to become it.
-    raises AlreadySubscribed: as it says.
+    raises AlreadySubscribed, UseCounted: as they say.
     """
-    held = queries.held(customer, package, besides=besides)
+    refusal = in_the_way(customer, version, besides=besides)
+    if refusal is not None:
+        raise refusal
+
+
+def in_the_way(
+    customer: Customer, version: PriceVersion, *, besides: Subscription | None = None
+) -> AlreadySubscribed | UseCounted | None:
+    """
+    Return why a customer's other subscriptions do not let a price stand beside them.
+    """
+    held = queries.held(customer, version.package, besides=besides)
     if held is not None:
-        raise AlreadySubscribed(already(held, package), number=held.number)
+        return AlreadySubscribed(already(held, version.package), number=held.number)
+    names = {one.code: one.called for one in version.terms.of_kind(*USED)}
+    if besides is not None and besides.package_id == version.package_id:
+        for code in _counted(besides.price_version_id):
+            names.pop(code, None)
+    for one, version_ids in queries.held_prices(customer, besides=besides) if names else ():
+        both = [name for code, name in names.items() if code in _counted(*version_ids)]
+        if both:
+            return UseCounted(_counts(one, both), number=one.number)
+    return None
+
+
+def _counted(*version_ids: int) -> set[str]:
+    return {one.code for pk in version_ids for one in prices.terms_of(pk).of_kind(*USED)}
 
 
 def already(held: Subscription, package: Package) -> str:
@@ -149,3 +183,10 @@ def already(held: Subscription, package: Package) -> str:
     return _("%(number)s becomes this package when its term ends. Take that back first.") % {
         "number": held.number
     }
+
+
+def _counts(held: Subscription, names: list[str]) -> str:
+    return _(
+        "Your package %(package)s counts this already: %(use)s. The same use counts only once."
+        " Change %(package)s instead of having both."
+    ) % {"package": held.package.called, "use": wording.listed(names)}

@@ -42,7 +42,7 @@ def wanted(
     """
     Return the price a subscription is to have, whole.
 
-    raises NotOnSale, AlreadySubscribed: as `change`.
+    raises NotOnSale, AlreadySubscribed, UseCounted: as `change`.
     """
     if price_version is None or price_version.pk == subscription.price_version_id:
         return PriceVersion.objects.whole().get(pk=subscription.price_version_id)
@@ -51,8 +51,7 @@ def wanted(
         raise NotOnSale(_("This price is not offered any more. Choose again."))
     if version.interval == NO_TERM or version.package.kind != subscription.package.kind:
         raise NotOnSale(_("This is bought once, not subscribed to."))
-    if version.package_id != subscription.package_id:
-        beginnings.require_new(subscription.customer, version.package, besides=subscription)
+    beginnings.require_new(subscription.customer, version, besides=subscription)
     return version
 
 

@@ -49,11 +49,12 @@ def quote(
     raises NotOnSale: the price is not offered to this customer now.
     raises BadSeats: so many are not sold.
     raises AlreadySubscribed: the customer has the package.
+    raises UseCounted: another package of the customer counts its use.
     """
     version = PriceVersion.objects.whole().get(pk=price_version.pk)
     if not beginnings.is_offered(version, customer, at):
         raise NotOnSale(_("This price is not offered any more. Choose again."))
-    beginnings.require_new(customer, version.package)
+    beginnings.require_new(customer, version)
     begun = beginnings.first(customer=customer, price_version=version, seats=seats, at=at)
     return _write(customer, version, seats, begun, at + HONOURED_FOR, at, by)
 

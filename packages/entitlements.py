@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from fractions import Fraction
 from functools import cached_property
 from itertools import count
 
@@ -16,11 +17,12 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Customer
-from crm_billing.money import to_minor
+from crm_billing.money import exponent, to_minor
 from packages import entitlement_cache, limits, prices, queries, reckoning, totals, used_terms
 from packages.limits import Limits
 from packages.models import Meter, Overage, Package, Subscription, UsageBill
 from packages.queries import Offered
+from packages.quotes import Line
 from packages.reckoning import ALL, MONTH, TERM, Reckoned
 from packages.terms import METERED, ONE_OFF, PERCENTAGE, SEAT, Component, Terms
 from packages.used_terms import Term
@@ -111,16 +113,18 @@ def every(customer: Customer, *, at: datetime) -> list[Decision]:
 
 
 def reach(
-    terms: Terms, component: Component, most_minor: int, *, used: Decimal = Decimal(0)
+    terms: Terms, component: Component, most_minor: Fraction | int, *, used: Decimal = Decimal(0)
 ) -> Decimal | None:
     """
     Return the largest whole quantity that costs no more than so much, None without end.
 
+    Costs are compared unrounded: a unit of a tenth of a fen costs something.
+
     used: already; looked for from there, because by volume less may have cost more.
     """
 
-    def costs(units: int) -> int:
-        return to_minor(reckoning.cost(terms, component, Decimal(units)).amount)
+    def costs(units: int) -> Fraction:
+        return _exact_minor(reckoning.cost(terms, component, Decimal(units)))
 
     high, dear = MOST, costs(MOST)
     if dear <= most_minor:
@@ -209,14 +213,16 @@ class _View:
         ]
         if not having:
             return _no(feature, "not_in_plan", next_plan=self._next(feature, Decimal(0)))
-        reason = ""
-        for one, _terms, component in having:
-            stopped = self._stopped(one)
-            decision = None if stopped else self._of(one, component, quantity, together=together)
+        running = [(one, component) for one, _terms, component in having if not self._stopped(one)]
+        sold = [(one, component) for one, component in running if component.kind == SEAT]
+        if sold:
+            return self._seats(sold, quantity)
+        for one, component in running:
+            decision = self._of(one, component, quantity, together=together)
             if decision is not None:
                 return decision
-            reason = reason or stopped
-        return _no(feature, reason or "not_in_plan")
+        reasons = (self._stopped(one) for one, _terms, _component in having)
+        return _no(feature, next(filter(None, reasons), "not_in_plan"))
 
     def _stopped(self, one: Subscription) -> str:
         if one.paid_until <= self.at and not one.auto_renew:
@@ -229,8 +235,6 @@ class _View:
         """
         Return the decision by one subscription, None when another one counts this use.
         """
-        if component.kind == SEAT:
-            return self._seats(one, component, quantity)
         if component.kind not in (METERED, PERCENTAGE):
             return Decision(feature=component.code, allowed=True)
         reckoned = self._reckoned(one, component, together=together)
@@ -240,17 +244,21 @@ class _View:
             return self._transactions(reckoned)
         return self._units(reckoned, quantity)
 
-    def _seats(self, one: Subscription, component: Component, quantity: Decimal) -> Decision:
-        limit = Decimal(max(one.seats, int(component.included)))
-        meter = Meter.objects.filter(code=component.code).first()
+    def _seats(self, sold: list[tuple[Subscription, Component]], quantity: Decimal) -> Decision:
+        """
+        Seats of all subscriptions add up; those taken are the customer's and count once.
+        """
+        code = sold[0][1].code
+        limit = sum((Decimal(max(one.seats, int(each.included))) for one, each in sold), Decimal(0))
+        meter = Meter.objects.filter(code=code).first()
         used = Decimal(0)
         if meter is not None:
-            start = min(one.created_at, self.at)
+            start = min(self.at, *(one.created_at for one, _each in sold))
             [found] = totals.between(self.customer, [meter], start=start, end=self.at)
             used = found.quantity
         allowed = used + quantity <= limit
         return Decision(
-            feature=component.code,
+            feature=code,
             allowed=allowed,
             limit=limit,
             used=used,
@@ -311,7 +319,7 @@ class _View:
     def _units(self, reckoned: Reckoned, quantity: Decimal) -> Decision:
         one = reckoned.component
         bound, room = min(self._rooms(reckoned).items(), key=lambda each: each[1])
-        affordable = reckoned.amount_minor if not room else reckoned.rated_minor + room
+        affordable = reckoned.rated_minor + room if room else _bought_minor(reckoned)
         limit = reach(reckoned.term.terms, one, affordable, used=reckoned.quantity)
         if one.hard_limit is not None and (limit is None or limit >= one.hard_limit):
             limit, bound = one.hard_limit, HARD
@@ -344,6 +352,19 @@ class _View:
             and _gives(next(iter(offered.prices.values())).terms, feature, wanted)
         ]
         return min(giving, key=_monthly).package.code if giving else None
+
+
+def _exact_minor(line: Line) -> Fraction:
+    return line.exact * 10 ** exponent(line.amount.currency.code)
+
+
+def _bought_minor(reckoned: Reckoned) -> Fraction | int:
+    """
+    Return what use may cost in all when nothing more may be taken: what is taken, for all of which
+    something is still to be had where packages are sold, or another price was owed more.
+    """
+    line, taken = reckoned.line, reckoned.amount_minor
+    return _exact_minor(line) if 0 < taken == to_minor(line.amount) else taken
 
 
 def _gives(terms: Terms, feature: str, wanted: Decimal) -> bool:

@@ -5,7 +5,7 @@ What others may ask about packages.
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from django.db.models import Exists, F, OuterRef, Q
+from django.db.models import Exists, F, OuterRef, Q, Subquery
 
 from accounts.models import Customer
 from packages.models import Package, PriceVersion, Subscription, SubscriptionChange
@@ -81,6 +81,24 @@ def held_packages(customer: Customer, *, besides: Subscription | None = None) ->
         *live.values_list("package_id", flat=True),
         *becoming.values_list("to_version__package_id", flat=True),
     }
+
+
+def held_prices(
+    customer: Customer, *, besides: Subscription | None = None
+) -> list[tuple[Subscription, set[int]]]:
+    """
+    Return a customer's subscriptions, oldest first, each with the ids of the price it has and of
+    the one it will have when its term ends.
+    """
+    becoming = SubscriptionChange.objects.scheduled().filter(
+        subscription=OuterRef("pk"), to_version__isnull=False
+    )
+    live = Subscription.objects.live().filter(customer=customer).exclude(pk=besides and besides.pk)
+    found = live.annotate(becomes=Subquery(becoming.values("to_version")[:1]))
+    return [
+        (one, {one.price_version_id, one.becomes} - {None})
+        for one in found.select_related("package").order_by("pk")
+    ]
 
 
 def had(customer: Customer, package: Package) -> bool:

@@ -92,6 +92,7 @@ def subscribe(
     raises NotOnSale: the price is not offered to this customer now.
     raises BadSeats: so many are not sold.
     raises AlreadySubscribed: the customer has the package.
+    raises UseCounted: another package of the customer counts its use.
     raises CouponRefused: the coupon may not be used, or the last use of it has just gone.
     raises InsufficientFunds: less is available; `data["available"]` says how much.
     """
@@ -101,7 +102,7 @@ def subscribe(
     version = PriceVersion.objects.whole().get(pk=price_version.pk)
     if quote is None and not beginnings.is_offered(version, customer, at):
         raise NotOnSale(_("This price is not offered any more. Choose again."))
-    beginnings.require_new(customer, version.package)
+    beginnings.require_new(customer, version)
     if coupon is not None and (quote is None or quote.coupon_id != coupon.pk):
         redemptions.require(coupon, customer=customer, price_version=version, seats=seats, at=at)
     begun = beginnings.first(
@@ -212,7 +213,7 @@ def change(
 
     quoted_at: when `changes.plan` was shown, at most HONOURED_FOR ago; the same is taken
     raises NotAllowed, CustomerFrozen, CustomerClosed, NotOnSale, BadSeats, AlreadySubscribed,
-    InsufficientFunds: as `subscribe`.
+    UseCounted, InsufficientFunds: as `subscribe`.
     raises SubscriptionEnded: it is over.
     raises NothingChanges, NotNow: as `changes.plan`.
     raises ChangeStale: it was shown too long ago, or something has changed since.

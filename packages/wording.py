@@ -86,7 +86,7 @@ def summed_up(one: Component, terms: Terms) -> str:
     if one.kind in COUNTED:
         return _counted(one, terms)
     if one.bps is not None:
-        return _listed(_share(one))
+        return listed(_share(one))
     return per_term(one.amount, terms.interval) if one.amount is not None else ""
 
 
@@ -270,7 +270,7 @@ def _share(one: Component) -> list[str]:
     return parts
 
 
-def _listed(parts: list[str]) -> str:
+def listed(parts: list[str]) -> str:
     return ("；" if in_chinese() else "; ").join(parts)
 
 

@@ -22,6 +22,7 @@ from crm_billing.money import from_minor
 from packages import (
     advisor,
     agreements,
+    beginnings,
     change_lines,
     changes,
     explain,
@@ -80,6 +81,7 @@ def change(request: PortalRequest, number: str) -> HttpResponse:
     planned, refusal = None, ""
     if form.is_bound and form.is_valid():
         try:
+            beginnings.require_new(request.customer, form.version, besides=subscription)
             planned = changes.plan(subscription, version=form.version, seats=form.seats, at=at)
         except DomainError as error:
             refusal = str(error)

@@ -21,15 +21,15 @@ from accounts.http import PortalRequest, customer_required, may_top_up
 from accounts.models import User
 from crm_billing.errors import DomainError
 from crm_billing.transactions import snapshot
-from packages import beginnings, checkout, coupon_words, queries, wording
+from packages import beginnings, checkout, coupon_words, wording
 from packages.beginnings import AlreadySubscribed
 from packages.forms import AgreementForm, CouponForm, OrderForm
-from packages.models import Package, PriceQuote, Subscription
+from packages.models import Package, PriceQuote
 from packages.redemptions import CouponRefused
 from packages.views.agreeing import circumstances, clauses
 from packages.views.paying import Paying
 from packages.views.paying import paying as paying_for
-from packages.views.showcase import lines, offered_or_404
+from packages.views.showcase import Obstacle, held_already, lines, offered_or_404
 from wallet.ledger import InsufficientFunds
 from wallet.queries import balance
 from wallet.views.topups import go_and_pay
@@ -43,7 +43,7 @@ PAUSES = (2, 2, 2, 3, 3, 5, 5, 8, 8, 15, 15, 30)
 class Look:
     """
     A quote as it stands now. state: OPEN, WAITING for its top-up, COMING since that is paid,
-    HELD (the package is there by other ways) or OLD. stopped_for: who agreed and may not spend now.
+    HELD (another subscription is in the way) or OLD. stopped_for: who agreed and may not spend now.
     coupon_refusal: why its coupon cannot be used any more; it is not bought then.
     """
 
@@ -51,7 +51,7 @@ class Look:
     begun: beginnings.First
     available: Money
     missing: Money
-    held: Subscription | None
+    held: Obstacle | None
     at: datetime
     stopped_for: User | None
     coupon_refusal: str = ""
@@ -74,10 +74,6 @@ class Look:
         if goes_on and topup is not None and topup.paid_at and not self.missing:
             return "COMING"
         return "OPEN"
-
-    @property
-    def already(self) -> str:
-        return beginnings.already(self.held, self.package) if self.held else ""
 
     @property
     def holds(self) -> bool:
@@ -334,7 +330,7 @@ def _look(request: PortalRequest, code: str) -> Look:
             begun=checkout.begun(quote, at=at),
             available=balance(quote.customer, quote.currency).available,
             missing=checkout.missing(quote),
-            held=queries.held(quote.customer, quote.price_version.package),
+            held=held_already(request, quote.price_version),
             at=at,
             stopped_for=checkout.stopped_for(quote),
             coupon_refusal="" if quote.subscription_id else checkout.coupon_refusal(quote),

@@ -263,6 +263,7 @@ def _shown(request: PortalRequest, form: CapForm, *, status: int = 200) -> HttpR
         "is_once": bool(cap and cap.month),
         "has_caps": any(held.most is not None for held in _caps(known, month, customer)),
         "percent": _percent(spent, cap.most if cap else None),
+        "is_reached": _is_reached(spent, cap.most if cap else None),
         "form": form,
         "symbol": symbol(customer.currency),
         "unpaid": unpaid,
@@ -288,6 +289,7 @@ def _row(
     quota = component.included
     quantity = wording.number(one.quantity)
     cap = known.cap(component.code, month, customer.time_zone)
+    stopped = str(REASONS[decision.reason]) if decision and decision.reason else ""
     return Row(
         reckoned=one,
         name=component.called,
@@ -295,24 +297,30 @@ def _row(
         included=f"{wording.number(quota)} {unit}".strip() if quota else "",
         percent=int(100 * one.quantity / quota) if quota else None,
         beyond=from_minor(one.amount_minor, currency),
-        rule=_rule(one.overage, quota, currency),
+        rule=_rule(one.overage, quota, currency, stopped=bool(stopped)),
         cap=_cap_text(cap),
-        stopped=str(REASONS[decision.reason]) if decision and decision.reason else "",
+        stopped=stopped,
         has_pack=component.pack_units is not None,
         resets_on=wording.shown_day(one.term.ends_at, one.term.subscription.zone),
     )
 
 
-def _rule(rule: Overage | None, included: Decimal, currency: str) -> str:
+def _rule(rule: Overage | None, included: Decimal, currency: str, *, stopped: bool) -> str:
+    """
+    Say what happens beyond what is included; of what is stopped, what was allowed.
+    """
     if rule is None or rule.policy == Overage.Policy.BLOCK:
         if not included:
             return _("Not allowed: nothing is charged for it.")
         return _("Stops when what is included is used up.")
     if rule.most_minor is None:
-        return _("Goes on without a limit.")
-    return _("Goes on until it costs %(most)s in a term.") % {
-        "most": money(from_minor(rule.most_minor, currency))
-    }
+        return _("Allowed without a limit.") if stopped else _("Goes on without a limit.")
+    said = (
+        _("Allowed until it costs %(most)s in a term.")
+        if stopped
+        else _("Goes on until it costs %(most)s in a term.")
+    )
+    return said % {"most": money(from_minor(rule.most_minor, currency))}
 
 
 def _cap_text(cap: SpendingCap | None) -> str:
@@ -324,4 +332,11 @@ def _cap_text(cap: SpendingCap | None) -> str:
 def _percent(spent: Money, most: Money | None) -> int | None:
     if most is None:
         return None
-    return min(int(100 * spent.amount / most.amount), 100) if most.amount else 100
+    return int(100 * spent.amount / most.amount) if most.amount else 100
+
+
+def _is_reached(spent: Money, most: Money | None) -> bool:
+    """
+    Tell whether a cap has stopped something: one of nothing has not, while nothing is used.
+    """
+    return most is not None and bool(spent.amount) and spent >= most

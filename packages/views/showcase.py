@@ -17,8 +17,9 @@ from djmoney.money import Money
 
 from accounts.http import PortalRequest, customer_required
 from packages import agreements, beginnings, queries, quotes, wording
+from packages.beginnings import UseCounted
 from packages.forms import CalculatorForm
-from packages.models import Package
+from packages.models import Package, PriceVersion
 from packages.queries import Offered
 from packages.terms import FEATURE, FIXED, NO_TERM, RECURRING, Component, Terms
 from wallet.queries import balance
@@ -151,7 +152,7 @@ def package_detail(request: PortalRequest, code: str) -> HttpResponse:
         "rules": agreements.charging(card.terms, zone=request.customer.time_zone),
         "available": available,
         "missing": missing,
-        "obstacle": _obstacle(request, offered.package),
+        "obstacle": _obstacle(request, form.version),
         "order": order,
     }
     return render(request, "packages/package_detail.html", context)
@@ -176,22 +177,33 @@ def _order(
     )
 
 
-def _obstacle(request: PortalRequest, package: Package) -> Obstacle | None:
+def _obstacle(request: PortalRequest, version: PriceVersion) -> Obstacle | None:
     """
-    Return why the reader cannot buy a package now, and where to go instead.
+    Return why the reader cannot buy a price now, and where to go instead.
     """
-    held = queries.held(request.customer, package)
+    held = held_already(request, version)
     if held is not None:
-        return Obstacle(
-            beginnings.already(held, package),
-            reverse("packages:subscription", args=[held.number]),
-            _("Show the subscription"),
-        )
+        return held
     if not request.customer.is_active:
         return Obstacle(_("No money moves while the customer is frozen. Please contact us."))
     if not request.member.may_top_up:
         return Obstacle(_("Owners and finance people can subscribe. Ask one of them."))
     return None
+
+
+def held_already(request: PortalRequest, version: PriceVersion) -> Obstacle | None:
+    """
+    Return which subscription is in the way of another one, and the way to it, or to changing it.
+    """
+    refusal = beginnings.in_the_way(request.customer, version)
+    if refusal is None:
+        return None
+    number = [refusal.data["number"]]
+    if isinstance(refusal, UseCounted) and request.member.may_top_up:
+        change = reverse("packages:change", args=number)
+        return Obstacle(str(refusal), change, _("Change the subscription"))
+    show = reverse("packages:subscription", args=number)
+    return Obstacle(str(refusal), show, _("Show the subscription"))
 
 
 def offered_or_404(request: PortalRequest, code: str, *, at: datetime) -> Offered:

@@ -25,6 +25,7 @@ from tests.packages.using import (
     stopped,
     taken,
     used,
+    without_the_rule,
 )
 from tests.wallet.tampering import tamper
 from wallet import books
@@ -140,7 +141,8 @@ class TestClose:
         assert billing.close(at=final(subscription) + timedelta(hours=3)) == 1
         assert books.violations()["I24"] == 0
 
-    def test_bills_use_once_though_two_packages_count_it(self):
+    def test_bills_use_once_though_two_packages_count_it(self, monkeypatch):
+        without_the_rule(monkeypatch)
         first = metered(balance="5000.00")
         second = on_sale(terms(basic("10.00"), calls(0)), code="other")
         second = subscriptions.subscribe(
@@ -153,7 +155,8 @@ class TestClose:
         amounts = UsageBill.objects.order_by("subscription").values_list("amount_minor", flat=True)
         assert list(amounts) == [500, 0]
 
-    def test_the_older_package_counts_though_its_term_ends_later(self):
+    def test_the_older_package_counts_though_its_term_ends_later(self, monkeypatch):
+        without_the_rule(monkeypatch)
         older = metered(calls(2000), balance="5000.00")
         used(older, 1500, at=MARCH_20)
         other = on_sale(terms(basic("10.00"), calls(0)), code="other")

@@ -10,9 +10,8 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from accounts import customers
-from crm_billing.money import to_minor
 from packages import billing, entitlements, reckoning, subscriptions
-from packages.entitlements import check
+from packages.entitlements import check, every
 from packages.models import Subscription
 from tests.factories import NOON, cny, fund, funded_customer, open_customer
 from tests.packages.buying import bought, on_sale
@@ -33,6 +32,7 @@ from tests.packages.using import (
 )
 
 pytestmark = pytest.mark.django_db
+TENTHS = ({"up_to": None, "unit_price": "0.004"},)  # fractions of a fen
 
 
 def of(subscription: Subscription, code: str = "api_calls", *, at=MARCH_20, **options):
@@ -67,6 +67,29 @@ class TestCheck:
         assert (decision.limit, decision.used, decision.left) == (3, 2, 1)
         assert told(of(subscription, "seats", quantity=Decimal(2))) == (False, "seats_taken")
 
+    def test_adds_up_the_seats_of_all_packages(self):
+        meter("seats", "LAST")
+        first = bought(version=on_sale(terms(basic(), seats(1))), seats=3)
+        more = on_sale(terms(basic("10.00"), seats(1)), code="more")
+        bought(first.customer, more, seats=2, at=MARCH_10)
+        recorded(first.customer, event(4, meter="seats", at=MARCH_10), at=MARCH_10)
+        decision = of(first, "seats")
+        assert (decision.limit, decision.used, decision.left) == (5, 4, 1)
+        [told_of_all] = [one for one in every(first.customer, at=MARCH_20) if one.limit]
+        assert told_of_all == decision
+
+    def test_leaves_out_the_seats_of_a_package_that_has_ended(self):
+        first = bought(version=on_sale(terms(basic(), seats(1))), seats=3, auto_renew=False)
+        more = on_sale(terms(basic("10.00"), seats(1)), code="more")
+        second = bought(first.customer, more, seats=2, at=MARCH_20)
+        assert of(second, "seats", at=first.paid_until).limit == 2
+
+    def test_allows_a_feature_that_any_package_has(self):
+        first = bought(version=on_sale(terms(basic(), feature())), auto_renew=False)
+        second = on_sale(terms(basic("10.00"), feature()), code="more")
+        bought(first.customer, second, at=MARCH_20)
+        assert told(of(first, "exports", at=first.paid_until)) == (True, "")
+
     def test_tells_of_frozen_customers(self):
         subscription = metered()
         with connection.cursor() as cursor:
@@ -90,6 +113,20 @@ class TestQuota:
         assert told(of(subscription)) == (True, "")
         used(subscription, 1, at=MARCH_10)
         assert told(of(subscription)) == (False, "quota_reached")
+
+    @pytest.mark.parametrize("quantity", [19_999, 20_000, 20_001])
+    def test_ends_with_what_is_included_though_one_more_rounds_to_nothing(self, quantity):
+        subscription = metered(calls(20_000, tiers=TENTHS))
+        used(subscription, quantity, at=MARCH_10)
+        decision = of(subscription)
+        assert (decision.limit, decision.left) == (20_000, max(20_000 - quantity, 0))
+        assert told(decision) == ((True, "") if quantity < 20_000 else (False, "quota_reached"))
+
+    def test_leaves_free_what_costs_nothing_at_all(self):
+        tiers = ({"up_to": "500", "unit_price": "0"}, *TENTHS)
+        subscription = metered(calls(1000, model="GRADUATED", tiers=tiers))
+        used(subscription, 1200, at=MARCH_10)
+        assert (of(subscription).limit, of(subscription).left) == (1500, 300)
 
     def test_names_the_package_that_would_give_more(self):
         on_sale(terms(basic("900.00"), calls(5000)), code="big")
@@ -143,6 +180,36 @@ class TestBeyond:
         assert (decision.limit, decision.left) == (1300, 200)
         used(subscription, 200, at=MARCH_10)
         assert told(of(subscription)) == (False, "amount_reached")
+
+    @pytest.mark.parametrize("quantity", [1302, 1304, 1306])
+    def test_stops_at_what_a_cap_made_later_finds_used(self, quantity):
+        subscription = metered(calls(1000, tiers=TENTHS))
+        allowed(subscription)
+        used(subscription, quantity, at=MARCH_10)
+        capped(subscription, "0.50", at=MARCH_20)
+        decision = of(subscription)
+        assert told(decision) == (False, "monthly_cap_reached")
+        assert (decision.limit, decision.used, decision.left) == (quantity, quantity, 0)
+
+    def test_stops_at_a_cap_that_was_passed(self):
+        subscription = metered(calls(1000, tiers=TENTHS))
+        allowed(subscription)
+        capped(subscription, "0.50")
+        used(subscription, 2000, at=MARCH_10)
+        decision = of(subscription)
+        assert told(decision) == (False, "monthly_cap_reached")
+        assert (decision.limit, decision.left) == (1125, 0)
+
+    def test_gives_all_of_a_package_that_is_bought(self):
+        tiers = ({"up_to": None, "unit_price": "0.334"},)
+        by_hundreds = calls(1000, model="PACKAGE", tiers=tiers, package_size=Decimal(100))
+        subscription = metered(by_hundreds)
+        allowed(subscription)
+        used(subscription, 1110, at=MARCH_10)
+        capped(subscription, "0.10", at=MARCH_20)
+        decision = of(subscription)
+        assert told(decision) == (True, "")
+        assert (decision.limit, decision.left) == (1200, 90)
 
     def test_stops_at_the_cap_of_the_month(self):
         subscription = metered()
@@ -258,7 +325,7 @@ class TestReach:
         units = entitlements.reach(held, one, most)
 
         def costs(quantity):
-            return to_minor(reckoning.cost(held, one, Decimal(quantity)).amount)
+            return reckoning.cost(held, one, Decimal(quantity)).exact * 100
 
         assert costs(units) <= most < costs(units + 1)
 
@@ -269,7 +336,7 @@ class TestReach:
 
 def test_every_tells_all_features_at_once():
     subscription = metered(calls(), feature(), seats(1))
-    found = entitlements.every(subscription.customer, at=MARCH_20)
+    found = every(subscription.customer, at=MARCH_20)
     assert [one.feature for one in found] == ["api_calls", "base", "exports", "seats"]
     assert all(one.allowed for one in found)
 

@@ -11,7 +11,7 @@ from tests.packages.buying import bought, on_sale
 from tests.packages.metering import event, meter, recorded
 from tests.packages.reading import text
 from tests.packages.shelf import basic, terms
-from tests.packages.using import calls
+from tests.packages.using import allowed, calls
 
 pytestmark = pytest.mark.django_db
 HERE = reverse("packages:limits")
@@ -76,6 +76,24 @@ class TestLimits:
     def test_says_why_no_more_may_be_used(self, browser, subscription):
         used(subscription, 100)
         assert 'role="alert"' in browser.get(HERE).content.decode()
+
+    def test_says_that_the_cap_of_the_month_has_stopped_use(self, browser, subscription):
+        allowed(subscription, "500.00", at=subscription.created_at)
+        used(subscription, 5000)
+        assert "Goes on until it costs ¥500.00 in a term." in text(browser.get(HERE))
+        browser.post(HERE, {"code": "ALL", "most": "20", "action": "set"})
+        shown = browser.get(HERE)
+        said = text(shown)
+        assert "Use is stopped" in said and "Your cap of the month is reached." in said
+        assert "The cap is reached" in said and "245 % of the cap" in said
+        assert "Allowed until it costs ¥500.00 in a term." in said and "Goes on" not in said
+        assert shown.content.decode().count('role="alert"') == 2
+
+    def test_alarms_nobody_about_a_cap_of_nothing(self, browser):
+        browser.post(HERE, {"code": "ALL", "most": "0", "action": "set"})
+        shown = browser.get(HERE)
+        assert "When it is reached" in text(shown)
+        assert 'role="alert"' not in shown.content.decode()
 
     def test_is_empty_where_nothing_is_counted(self, client):
         shown = signed_in(client, owner_of(open_customer(locale="en"))).get(HERE)

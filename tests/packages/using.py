@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from djmoney.money import Money
 
-from packages import allowing, billing
+from packages import allowing, beginnings, billing
 from packages.models import Overage, Subscription, UsageBill
 from packages.models.usage import LATEST
 from packages.terms import Component
@@ -48,6 +48,13 @@ def metered(*components: Component, balance: str = "1000.00", **options) -> Subs
     code = options.pop("code", "pro")
     version = on_sale(terms(basic("99.00"), *(components or (calls(),))), code=code)
     return bought(funded_customer(balance), version, **options)
+
+
+def without_the_rule(monkeypatch) -> None:
+    """
+    Let customers hold two packages that count the same use, as they could once.
+    """
+    monkeypatch.setattr(beginnings, "_counted", lambda *_version_ids: set())
 
 
 def used(subscription: Subscription, quantity: str | int, *, at: datetime) -> None:
