@@ -14,7 +14,6 @@ from tests.factories import cny, funded_customer
 from tests.packages.buying import bought, on_sale
 from tests.packages.shelf import basic, calls, feature, fee, once, seats, terms
 
-
 SECOND = 10**6  # in microseconds
 DAY = 24 * 3600 * SECOND
 
