@@ -364,5 +364,6 @@ def _quantity(label: str, most: int) -> forms.IntegerField:
         label=label,
         min_value=0,
         max_value=most,
+        error_messages={"min_value": _("Enter zero or more.")},
         widget=forms.NumberInput(attrs={"inputmode": "numeric"}),
     )
