@@ -18,12 +18,13 @@ from django.template.loader import render_to_string
 from django.utils import translation
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext_noop as _
+from django.utils.translation import ngettext_lazy
 
 from accounts.models import User
 from crm_billing import plain_text
 
-# allauth's words whose Chinese is not what people say; named here, they are in our catalogue,
-# which goes before allauth's
+# allauth's and Django's words whose Chinese is not what people say; named here, they are in our
+# catalogue, which goes before theirs
 RENAMED = [
     _("Code"),
     _("Authenticator code"),
@@ -32,6 +33,18 @@ RENAMED = [
     _("Enter Password Reset Code"),
     _("You have confirmed %(email)s."),
     _("Incorrect code."),
+    _("Email Address"),
+    _("Email Addresses"),
+    _("Confirm Email Address"),
+    _("Your old password was entered incorrectly. Please enter it again."),
+    ngettext_lazy(
+        "Your password must contain at least %(min_length)d character.",
+        "Your password must contain at least %(min_length)d characters.",
+        "min_length",
+    ),
+    _("Your password can’t be too similar to your other personal information."),
+    _("Your password can’t be a commonly used password."),
+    _("Your password can’t be entirely numeric."),
 ]
 
 

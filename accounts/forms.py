@@ -8,6 +8,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts.api_keys import OURS_ALONE
 from accounts.models import ApiKey, Customer, Invitation, Member, User
 from accounts.models.customers import time_zones
+from accounts.models.members import RIGHTS
 from crm_billing import plain_text
 from crm_billing.fields import OneOf
 
@@ -131,11 +132,7 @@ class ProfileForm(forms.ModelForm):
 class InvitationForm(forms.ModelForm):
     role = OneOf(
         label=_("Role"),
-        choices=[
-            (Member.Role.VIEWER, _("Viewer: sees balance, activity and receipts")),
-            (Member.Role.FINANCE, _("Finance: tops up as well")),
-            (Member.Role.OWNER, _("Owner: also manages members, keys and details")),
-        ],
+        choices=[*RIGHTS.items()],
         initial=Member.Role.VIEWER,
         widget=forms.RadioSelect,
     )

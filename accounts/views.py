@@ -27,6 +27,7 @@ from accounts.forms import (
 )
 from accounts.http import SESSION_KEY, PortalRequest, customer_required, owner_required
 from accounts.models import ApiKey, Customer, Invitation, Member
+from accounts.models.members import RIGHTS
 from crm_billing import idempotency
 from crm_billing.errors import DomainError
 
@@ -177,6 +178,7 @@ def member_list(request: PortalRequest) -> HttpResponse:
             "people": mine.select_related("user").order_by("created_at", "pk"),
             "invitations": invitations.open().order_by("-created_at"),
             "now": timezone.now(),
+            "rights": RIGHTS.values(),
         },
     )
 

@@ -21,6 +21,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from crm_billing import idempotency
+from crm_billing.bodies import TooDeep
 from crm_billing.errors import DomainError
 from crm_billing.money import BadAmount, parse, plain
 from crm_billing.transactions import LOST_RACES, sqlstate
@@ -41,7 +42,7 @@ IDEMPOTENCY_KEY = OpenApiParameter(
 # What goes wrong before any of our own commands is asked; domain codes come from their classes.
 EDGE_CODES = {
     "invalid": "A field or parameter is malformed, missing or unknown; `fields` says which.",
-    "parse_error": "The body is not JSON.",
+    "parse_error": "The body is not JSON, or nested too deeply.",
     "not_authenticated": "No API key was sent.",
     "authentication_failed": "The API key is unknown, revoked or expired.",
     "permission_denied": "The API key lacks the scope.",
@@ -186,8 +187,10 @@ def _api_error(exc: exceptions.APIException) -> Response:
 
 def _unreadable(exc: exceptions.ParseError) -> str:
     """
-    Say that a body is not JSON, and where it stops being so.
+    Say that a body is too deep; or no JSON, and where it stops being so.
     """
+    if isinstance(exc, TooDeep):
+        return str(exc.detail)
     found = exc.__cause__ or exc.__context__
     if not isinstance(found, json.JSONDecodeError):
         return _("The body is not JSON.")

@@ -17,7 +17,7 @@ from packages.changes import Planned
 from packages.discounts import Course
 from packages.models import PriceVersion, Subscription
 from packages.quotes import Quote
-from packages.terms import METERED, NO_TERM, SEAT, Terms
+from packages.terms import METERED, NO_TERM, ONE_OFF, PERCENTAGE, SEAT, Terms
 
 EACH = {
     "month": gettext_lazy("each month"),
@@ -67,44 +67,79 @@ def with_first_term(once: Money | None) -> list[str]:
     return [_("With the first of these terms %(amount)s is paid, once.") % {"amount": money(once)}]
 
 
-def charging(terms: Terms, *, zone: str) -> list[Rule]:
+def charging(
+    terms: Terms, *, zone: str, has_trial: bool | None = None, renews: bool = True
+) -> list[Rule]:
     """
     Say when a price is charged, how much, how it is announced and how to stop it.
 
-    zone: the customer's, in which the days of charges begin.
+    zone: the customer's, in which the days of charges begin. has_trial: whether it begins with the
+    trial that the price has. renews: whether the next terms are paid by themselves.
     """
     if terms.interval == NO_TERM:
         return [
             Rule(_("When"), _("Once, when you buy it. Nothing comes after it."), "calendar-event"),
-            _how_much(terms),
+            _how_much(terms, each_term=False),
         ]
-    each = str(EACH[terms.interval])
-    when = _(
-        "When you begin, and then %(each)s on the same day; where a month is shorter, on its last "
-        "day. Days begin at midnight in %(zone)s."
-    ) % {"each": each, "zone": zone}
-    if terms.trial_days:
-        trial = ngettext(
-            "The first %(days)d day is a trial and costs nothing.",
-            "The first %(days)d days are a trial and cost nothing.",
-            terms.trial_days,
-        ) % {"days": terms.trial_days}
-        when = _sentences([trial, _("It becomes a paid package only if you agree."), when])
-    announced = _(
+    trial = bool(terms.trial_days) and has_trial is not False
+    return [
+        Rule(_("When"), _when(terms, zone, trial=trial, renews=renews), "calendar-event"),
+        _how_much(terms, each_term=renews, is_free=trial and not renews),
+        Rule(_("How it is announced"), _announced(renews), "bell"),
+        Rule(_("How to stop"), _stop(renews), "ban"),
+    ]
+
+
+def _when(terms: Terms, zone: str, *, trial: bool, renews: bool) -> str:
+    told = {"each": str(EACH[terms.interval]), "zone": zone}
+    if not trial:
+        return (
+            _(
+                "When you begin, and then %(each)s on the same day; where a month is shorter, on "
+                "its last day. Days begin at midnight in %(zone)s."
+            )
+            % told
+            if renews
+            else _("Once, when you begin. It does not go on by itself.")
+        )
+    first = ngettext(
+        "The first %(days)d day is a trial and costs nothing.",
+        "The first %(days)d days are a trial and cost nothing.",
+        terms.trial_days,
+    ) % {"days": terms.trial_days}
+    paid = _("It becomes a paid package only if you agree.")
+    if not renews:
+        return _sentences([first, paid])
+    then = (
+        _(
+            "Then when the trial ends, and %(each)s on the same day; where a month is shorter, on "
+            "its last day. Days begin at midnight in %(zone)s."
+        )
+        % told
+    )
+    return _sentences([first, paid, then])
+
+
+def _announced(renews: bool) -> str:
+    if not renews:
+        return _("Before it ends you get an e-mail and a message here.")
+    return _(
         "At least %(days)s days before each renewal you get an e-mail and a message here, with the "
         "day, the amount and the way to stop it. If it could not be sent, nothing is charged. A "
         "higher price is announced %(longer)s days before, and holds for you only if you agree."
     ) % {"days": wording.NOTICE_DAYS, "longer": wording.PRICE_NOTICE_DAYS}
-    stop = _(
+
+
+def _stop(renews: bool) -> str:
+    if not renews:
+        return _(
+            "There is nothing to stop. Renewal is off until you switch it on yourself, and you "
+            "agree to what it costs when you do."
+        )
+    return _(
         "At any time, in two clicks. What you have paid for stays yours until the end of the term. "
         "Renewal is off until you switch it on yourself, and a switch turns it off again."
     )
-    return [
-        Rule(_("When"), when, "calendar-event"),
-        _how_much(terms),
-        Rule(_("How it is announced"), announced, "bell"),
-        Rule(_("How to stop"), stop, "ban"),
-    ]
 
 
 def agreement(
@@ -145,7 +180,7 @@ def agreement(
             lines += with_first_term(quote.at_start - quote.each_term)
     else:
         lines.append(_("It does not renew: it ends with what is paid."))
-    rules = charging(quote.terms, zone=zone)
+    rules = charging(quote.terms, zone=zone, has_trial=trial_until is not None, renews=auto_renew)
     return "\n".join([*lines, *(f"{rule.title}: {rule.text}" for rule in rules)])
 
 
@@ -189,16 +224,28 @@ def change_agreement(planned: Planned, subscription: Subscription) -> str:
     return "\n".join(lines)
 
 
-def _how_much(terms: Terms) -> Rule:
-    parts = [
-        _("%(price)s from your wallet, in the order in which credit is spent there.")
-        % {"price": wording.per_term(terms.fixed, terms.interval)}
-        if terms.interval != NO_TERM
-        else _("The price shown, from your wallet, in the order in which credit is spent there.")
-    ]
-    if terms.of_kind(SEAT):
+def _how_much(terms: Terms, *, each_term: bool, is_free: bool = False) -> Rule:
+    if is_free:
+        parts = [_("Nothing.")]
+    elif each_term:
+        price = wording.per_term(terms.fixed, terms.interval)
+        parts = [
+            _("%(price)s from your wallet, in the order in which credit is spent there.")
+            % {"price": price}
+        ]
+    else:
+        parts = [
+            _("The price shown, from your wallet, in the order in which credit is spent there.")
+        ]
+    if terms.of_kind(SEAT) and not is_free:
         parts.append(_("Seats beyond the included ones are paid with it."))
-    if any(
+    once = [one.amount for one in terms.of_kind(ONE_OFF) if one.amount]
+    if once and terms.interval != NO_TERM and not is_free:
+        parts.append(
+            _("%(amount)s is paid once, with the first term that is paid.")
+            % {"amount": money(sum(once[1:], once[0]))}
+        )
+    if terms.of_kind(PERCENTAGE) or any(
         one.hard_limit is None or one.hard_limit > one.included for one in terms.of_kind(METERED)
     ):
         parts.append(
@@ -236,5 +283,5 @@ def price_agreement(
         % {"day": wording.shown_day(holds_from, subscription.zone)}
     )
     lines.append(renewing(quote.each_term, version.interval, course))
-    rules = charging(version.terms, zone=subscription.zone)
+    rules = charging(version.terms, zone=subscription.zone, has_trial=False)
     return "\n".join([*lines, *(f"{rule.title}: {rule.text}" for rule in rules)])

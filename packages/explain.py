@@ -9,6 +9,7 @@ from fractions import Fraction
 from typing import Any
 
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from djmoney.money import Money
 
 from crm_billing.money import exponent, from_minor
@@ -17,7 +18,8 @@ from packages import charges, wording
 from packages.models import Charge
 from packages.terms import COUNTED, in_english, spoken
 
-TICKS_OF_A_DAY = 24 * 3600 * 10**6
+TICKS = 10**6  # of a second
+MINUTE, HOUR, DAY = 60 * TICKS, 3600 * TICKS, 24 * 3600 * TICKS
 MOST_PLACES = 8  # of a price shown; what is longer is cut, and marked
 
 
@@ -109,11 +111,41 @@ def _is_share(step: Mapping[str, Any]) -> bool:
     return "/" in step["units"]
 
 
-def _days(ticks: int) -> str:
+def _share(step: Mapping[str, Any], currency: str) -> str:
     """
-    Write microseconds as days, to the hundredth: for reading, never for counting.
+    Write a share of a term out in seconds, with every digit: who works it out gets the amount.
     """
-    return wording.number((Decimal(ticks) / TICKS_OF_A_DAY).quantize(Decimal("0.01")))
+    left, whole = (int(part) for part in step["units"].split("/"))
+    return _("%(price)s × %(left)s / %(whole)s seconds (about %(time)s of %(term)s)") % {
+        "price": _written(step["unit_price"], currency),
+        "left": wording.number(Decimal(left) / TICKS),
+        "whole": wording.number(Decimal(whole) / TICKS),
+        "time": _time(left),
+        "term": _time(whole),
+    }
+
+
+def _time(ticks: int) -> str:
+    """
+    Write a time to the nearest hour, of less than a day to the nearest minute: for reading, never
+    for counting.
+    """
+    unit = HOUR if ticks >= DAY else MINUTE
+    days, rest = divmod((2 * ticks + unit) // (2 * unit) * unit, DAY)
+    hours, minutes = divmod(rest, HOUR)
+    return " ".join(_times(days, hours, minutes // MINUTE))
+
+
+def _times(days: int, hours: int, minutes: int) -> list[str]:
+    said = []
+    if days:
+        said.append(ngettext("%(count)s day", "%(count)s days", days) % {"count": days})
+    if hours:
+        said.append(ngettext("%(count)s hour", "%(count)s hours", hours) % {"count": hours})
+    if minutes or not said:
+        told = ngettext("%(count)s minute", "%(count)s minutes", minutes)
+        said.append(told % {"count": minutes})
+    return said
 
 
 def step_told(step: Mapping[str, Any], currency: str) -> Step:
@@ -130,10 +162,7 @@ def step_told(step: Mapping[str, Any], currency: str) -> Step:
     if step.get("capped"):
         return Step(told=_("no more than was paid for it"), amount=exact)
     if _is_share(step):
-        left, whole = (int(part) for part in step["units"].split("/"))
-        days = {"left": _days(left), "whole": _days(whole)}
-        told = _("%(left)s of %(whole)s days") % days
-        told = f"{_written(step['unit_price'], currency)} × {told}"
+        told = _share(step, currency)
         if "with_coupon" in step:
             told += _(", price with coupon %(code)s") % {"code": step["with_coupon"]}
         return Step(told=told, amount=exact)

@@ -343,7 +343,7 @@ def _amount(form: forms.Form, name: str, currency: str) -> Money | None:
 
 class CouponForm(forms.Form):
     """
-    A code that makes it cheaper. Pages have its <form id="coupon"> beside their own one.
+    A code that makes it cheaper.
     """
 
     code = forms.CharField(
@@ -351,7 +351,6 @@ class CouponForm(forms.Form):
         max_length=60,
         widget=forms.TextInput(
             attrs={
-                "form": "coupon",
                 "autocomplete": "off",
                 "autocapitalize": "characters",
                 "spellcheck": "false",
@@ -365,5 +364,6 @@ def _quantity(label: str, most: int) -> forms.IntegerField:
         label=label,
         min_value=0,
         max_value=most,
+        error_messages={"min_value": _("Enter zero or more.")},
         widget=forms.NumberInput(attrs={"inputmode": "numeric"}),
     )

@@ -137,6 +137,17 @@ def ladder(one: Component) -> str:
     return _("The units of each step cost what that step says.")
 
 
+def beyond(one: Component) -> str:
+    """
+    Say that steps begin after what is included; the empty text where nothing is.
+    """
+    if not one.included:
+        return ""
+    return _("Counted from the first unit beyond the %(included)s included.") % {
+        "included": f"{number(one.included)} {one.counted_in}".strip()
+    }
+
+
 def explained(line: Line, step: Step | Share | Bound | Off) -> str:
     """
     Say how one step of a quote comes about.

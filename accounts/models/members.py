@@ -19,6 +19,15 @@ class Role(models.TextChoices):
     VIEWER = "VIEWER", _("Viewer")
 
 
+RIGHTS = {
+    Role.VIEWER: _("Viewer: sees balance, activity and receipts"),
+    Role.FINANCE: _(
+        "Finance: also tops up, subscribes, changes and cancels, caps use and disputes charges"
+    ),
+    Role.OWNER: _("Owner: also manages members, keys and details"),
+}
+
+
 class MemberQuerySet(models.QuerySet["Member"]):
     def visible_to(self, user: User) -> Self:
         return self.filter(customer__in=Customer.objects.visible_to(user))
@@ -121,3 +130,7 @@ class Invitation(PlainText):
 
     def __str__(self) -> str:
         return f"{self.email} → {self.customer}"
+
+    @property
+    def rights(self) -> str:
+        return str(RIGHTS[Role(self.role)])

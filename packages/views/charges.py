@@ -81,6 +81,7 @@ def charge_detail(request: PortalRequest, charge_id: int) -> HttpResponse:
         "last_day": wording.last_day(period.ends_at, zone),
         "told": told.told,
         "clauses": clauses(charge.consent.text),
+        "is_of_pack": charge.kind == Charge.Kind.PACK,
         "dispute": disputes.latest(charge),
     }
     return render(request, "packages/charge.html", context)

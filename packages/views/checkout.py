@@ -199,7 +199,10 @@ def quote_detail(request: PortalRequest, code: str) -> HttpResponse:
         raise PermissionDenied
     if quote.subscription is not None:
         return redirect("packages:subscription", quote.subscription.number)
-    form = AgreementForm(request.POST if posted else None, initial={"auto_renew": quote.auto_renew})
+    form = AgreementForm(request.POST if posted else None, initial=_wish(request, quote))
+    typed = request.POST.get("code", "").strip()
+    if typed and quote.coupon is None:
+        return quote_page(request, code, form, coupon_form=_not_applied(typed))
     if posted and form.is_valid():
         if "top_up" in request.POST:
             return _top_up(request, quote, form)
@@ -300,7 +303,7 @@ def quote_page(
     quote = look.quote
     if quote.subscription is not None:
         return redirect("packages:subscription", quote.subscription.number)
-    form = form or AgreementForm(initial={"auto_renew": quote.auto_renew})
+    form = form or AgreementForm(initial=_wish(request, quote))
     coupon_form = coupon_form or CouponForm()
     context = {
         "look": look,
@@ -311,10 +314,38 @@ def quote_page(
         **_poll(look, 0),
     }
     if look.missing and look.state == "OPEN" and not look.coupon_refusal:
-        context["paying"] = paying or paying_for(quote.customer, quote.due, at=look.at)
+        context["paying"] = paying or paying_for(
+            quote.customer, quote.due, at=look.at, chosen=_chosen(request)
+        )
     refused = paying is not None and paying.form is not None and paying.form.errors
     status = 422 if form.errors or coupon_form.errors or refused else 200
     return render(request, "packages/quote.html", context, status=status)
+
+
+def asked(request: PortalRequest) -> dict[str, str]:
+    """
+    Return what has been ticked and picked on the page of a quote, for the address of the next.
+    """
+    said = {"auto_renew": request.POST.get("auto_renew", ""), "gateway": _chosen(request)}
+    return {name: value for name, value in said.items() if value}
+
+
+def _wish(request: PortalRequest, quote: PriceQuote) -> dict[str, bool]:
+    return {"auto_renew": quote.auto_renew or request.GET.get("auto_renew") == "on"}
+
+
+def _chosen(request: PortalRequest) -> str:
+    return request.POST.get("gateway", "") or request.GET.get("gateway", "")
+
+
+def _not_applied(typed: str) -> CouponForm:
+    """
+    Return the coupon's field with what was typed but not applied: nobody pays more by that.
+    """
+    form = CouponForm({"code": typed})
+    if form.is_valid():
+        form.add_error("code", _("This coupon is not applied yet. Apply it, or empty the field."))
+    return form
 
 
 def _look(request: PortalRequest, code: str) -> Look:

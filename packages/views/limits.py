@@ -293,7 +293,9 @@ def _row(
     return Row(
         reckoned=one,
         name=component.called,
-        used=f"{quantity} {unit}".strip() if is_counted else money(Money(one.quantity, currency)),
+        used=f"{quantity} {unit}".strip()
+        if is_counted
+        else _("Turnover of %(amount)s") % {"amount": money(Money(one.quantity, currency))},
         included=f"{wording.number(quota)} {unit}".strip() if quota else "",
         percent=int(100 * one.quantity / quota) if quota else None,
         beyond=from_minor(one.amount_minor, currency),

@@ -32,9 +32,13 @@ class Paying:
         return self.form is not None and bool(self.form.fields["gateway"].choices)  # type: ignore[attr-defined]
 
 
-def paying(customer: Customer, due: Money, *, at: datetime, sent: Any = None) -> Paying:
+def paying(
+    customer: Customer, due: Money, *, at: datetime, sent: Any = None, chosen: str = ""
+) -> Paying:
     """
     Return how to pay what a wallet lacks for an amount. The amount is that, whatever was sent.
+
+    chosen: the gateway picked so far.
     """
     missing = shortfall.missing(customer, due)
     try:
@@ -43,7 +47,7 @@ def paying(customer: Customer, due: Money, *, at: datetime, sent: Any = None) ->
         return Paying(missing=missing, amount=missing, form=None, refusal=str(refusal))
     amount = max(missing, limits.smallest)
     if sent is None:
-        form = TopUpForm(limits=limits)
+        form = TopUpForm(limits=limits, initial={"gateway": chosen} if chosen else None)
     else:
         data = {name: sent.get(name, "") for name in ("gateway", "request_key")}
         form = TopUpForm(data | {"amount": money.plain(amount)}, limits=limits)

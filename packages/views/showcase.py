@@ -313,6 +313,7 @@ def _part(one: Component, terms: Terms) -> dict[str, object]:
         "label": one.called,
         "text": wording.summed_up(one, terms),
         "ladder": wording.ladder(one) if several else "",
+        "beyond": wording.beyond(one) if several else "",
         "tiers": wording.tiers(one, terms.currency) if several else [],
         "flat": wording.has_flat_prices(one),
     }

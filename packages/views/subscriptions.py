@@ -6,7 +6,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.core.paginator import Paginator
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
@@ -215,7 +215,9 @@ def _consents(subscription: Subscription) -> list[Consent]:
     quote = getattr(subscription, "quote", None)
     if quote is not None:
         agreed |= Q(pk=quote.consent_id)
-    return list(Consent.objects.filter(agreed).select_related("given_by").order_by("-pk"))
+    of_pack = Charge.objects.filter(consent=OuterRef("pk"), kind=Charge.Kind.PACK)
+    found = Consent.objects.filter(agreed).select_related("given_by").order_by("-pk")
+    return list(found.annotate(is_of_pack=Exists(of_pack)))
 
 
 def _page_url(request: HttpRequest, number: int) -> str:

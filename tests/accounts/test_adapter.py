@@ -7,6 +7,7 @@ import re
 import pytest
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
+from django.conf import settings
 from django.core import mail
 from django.core.cache import cache
 from django.test import Client
@@ -55,6 +56,19 @@ def signed_in(client) -> bool:
 
 
 class TestSignUp:
+    def test_of_a_known_address_is_answered_by_mail(self, client):
+        UserFactory(email="known@example.com", locale="zh-hans")
+        sign_up(client, "known@example.com")
+        message = mail.outbox[-1]
+        assert message.subject == f"{settings.BRAND_NAME}：您已有账号"
+        assert "该邮箱已有账号" in message.body and "账户" not in message.body
+        assert "/account/password/reset/" in message.body
+
+    def test_tells_in_polite_words_how_a_password_has_to_be(self, client):
+        client.cookies["django_language"] = "zh-hans"
+        page = client.get(reverse("account_signup")).content.decode()
+        assert "您的密码" in page and "你的" not in page
+
     def test_proves_the_address_with_a_code_and_opens_a_wallet(self, client):
         response = sign_up(client)
         assert response.url == reverse("account_email_verification_sent")

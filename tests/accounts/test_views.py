@@ -1,12 +1,14 @@
 from datetime import timedelta
 
 import pytest
+from django.core import mail
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
 from accounts import api_keys, members
 from accounts.models import ApiKey, Customer, Invitation, Member, User
+from crm_billing import outbox
 from tests.accounts.acting import details, invited, membership
 from tests.factories import UserFactory, member_of, open_customer, owner_of
 
@@ -190,6 +192,20 @@ class TestInvitation:
         assert page.status_code == 200
         assert f"{reverse('account_signup')}?next={self.url(invitation)}" in page.content.decode()
         assert "no-store" in page["Cache-Control"]
+
+    def test_says_what_the_role_may_do_wherever_it_is_given(self, client, customer):
+        invitation = invited(customer, "new@example.com")
+        outbox.relay(at=timezone.now())
+        message = mail.outbox[-1]
+        client.force_login(owner_of(customer))
+        pages = [
+            client.get(reverse(f"accounts:{name}")).content.decode()
+            for name in ("invite-member", "member-list")
+        ]
+        pages.append(client.get(self.url(invitation)).content.decode())
+        pages += [message.body, message.alternatives[0][0]]
+        for page in pages:
+            assert "财务：还可以充值、订购、变更和取消套餐，设置用量上限，对扣费提出异议" in page
 
     def test_offers_the_button_to_the_invited_only(self, client, customer):
         invitation = invited(customer, "new@example.com")

@@ -80,6 +80,27 @@ class TestABody:
         )
         assert response.json()["detail"] == "The body is not JSON."
 
+    @pytest.mark.parametrize(
+        "path", ["charges/", "holds/", "holds/1/capture/", "holds/1/release/", "topups/", "usage/"]
+    )
+    @pytest.mark.parametrize(
+        "body",
+        ["[" * 100_000, "[" * 21 + "]" * 21, '{"a":' * 100_000, '{"a":' * 900 + "1" + "}" * 900],
+    )
+    def test_that_is_nested_too_deeply_is_refused(self, api, path, body):
+        response = api.client.post(
+            f"/api/v1/{path}",
+            body,
+            content_type="application/json",
+            headers={"Idempotency-Key": "k"} | ENGLISH,
+        )
+        assert response.status_code == 400
+        assert response.json() == {
+            "code": "parse_error",
+            "detail": "The body is nested too deeply.",
+            "fields": {},
+        }
+
 
 class TestAnAddress:
     @pytest.mark.parametrize("path", ["nope/", "nope", "wallet/nope/", "../v9/wallet/"])

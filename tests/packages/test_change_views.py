@@ -130,7 +130,7 @@ class TestChange:
         charge = Charge.objects.get(kind="CHANGE")
         told = text(english.get(f"/charges/{charge.pk}/"))
         assert re.search(r"Given back: Seats", told)
-        assert re.search(r"¥100\.00 × [\d.]+ of \d+ days", told)
+        assert re.search(r"¥100\.00 × [\d.,]+ / [\d,]+ seconds", told)
 
     def test_says_what_is_missing(self, english, running, fake_gateway):
         page = english.get(url(running, dear()))

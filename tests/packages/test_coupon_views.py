@@ -1,3 +1,4 @@
+import re
 from datetime import timedelta
 
 import pytest
@@ -48,6 +49,14 @@ def page_of(quote: PriceQuote, part: str = "") -> str:
 def cheaper(client, quote: PriceQuote, code: str = "spring20") -> PriceQuote:
     answer = client.post(page_of(quote, "coupon/"), {"code": code})
     return PriceQuote.objects.get(code=answer.url.split("/")[2])
+
+
+def ticks(answer) -> set[tuple[str, bool]]:
+    """
+    Return which boxes of a page there are, and which of them are ticked.
+    """
+    boxes = re.findall(r'<input type="checkbox"[^>]*>', answer.content.decode())
+    return {(re.search(r'name="(\w+)"', box)[1], " checked" in box) for box in boxes}
 
 
 class TestQuoteCoupon:
@@ -142,6 +151,38 @@ class TestQuoteCoupon:
         coupons.end(coupon_id=one.pk, at=timezone.now(), by=None)
         english.post(page_of(quote))
         assert left(customer) == cny("420.80")
+
+    @pytest.mark.parametrize("ticked", [{"auto_renew": "on"}, {}])
+    @pytest.mark.parametrize(
+        ("entered", "status"),
+        [({"code": "spring20"}, 200), ({"code": "wrong"}, 422), ({"remove": "yes"}, 200)],
+    )
+    def test_keeps_what_was_ticked(self, english, customer, ticked, entered, status):
+        coupon()
+        quote = quoted(customer)
+        if "remove" in entered:
+            quote = cheaper(english, quote)
+        answer = english.post(page_of(quote, "coupon/"), ticked | entered, follow=True)
+        assert answer.status_code == status
+        assert ("auto_renew", bool(ticked)) in ticks(answer)
+
+    def test_keeps_the_way_to_pay(self, english, customer, fake_gateway):
+        coupon()
+        quote = quoted(customer, on_sale(terms(basic("999.00"))))
+        sent = {"code": "spring20", "gateway": "another"}
+        answer = english.post(page_of(quote, "coupon/"), sent, follow=True)
+        assert answer.context["paying"].form["gateway"].value() == "another"
+
+    @pytest.mark.parametrize("top_up", [{}, {"top_up": "yes"}])
+    def test_is_never_left_out_when_typed_but_not_applied(self, english, customer, top_up):
+        coupon()
+        quote = quoted(customer)
+        sent = {"code": "spring20", "auto_renew": "on"} | top_up
+        answer = english.post(page_of(quote), sent)
+        assert answer.status_code == 422 and not Subscription.objects.exists()
+        assert "This coupon is not applied yet." in text(answer)
+        assert 'value="spring20"' in answer.content.decode()
+        assert ("auto_renew", True) in ticks(answer)
 
     def test_is_not_for_viewers(self, client, customer):
         client.force_login(member_of(customer, Member.Role.VIEWER))

@@ -1,4 +1,6 @@
+import re
 from decimal import Decimal
+from fractions import Fraction
 
 import pytest
 from django.utils.translation import override
@@ -12,6 +14,9 @@ from tests.factories import cny, funded_customer
 from tests.packages.buying import bought, on_sale
 from tests.packages.shelf import basic, calls, feature, fee, once, seats, terms
 
+SECOND = 10**6  # in microseconds
+DAY = 24 * 3600 * SECOND
+
 
 def charge_of(*components, seats=1, usage=None, currency="CNY", discount=None) -> Charge:
     """
@@ -19,6 +24,24 @@ def charge_of(*components, seats=1, usage=None, currency="CNY", discount=None) -
     """
     quote = quotes.price(terms(*components), seats=seats, usage=usage, discount=discount)
     return Charge(currency=currency, lines=charges.frozen(quote.lines))
+
+
+def share_of_a_month(left: int, *, price="999.00", whole=30 * DAY) -> explain.Step:
+    """
+    Tell a share of a term as a change freezes it. left, whole: in microseconds.
+    """
+    step = {"units": f"{left}/{whole}", "unit_price": price, "flat_price": "0"}
+    return explain.step_told(step, "CNY")
+
+
+def reckoned(step: explain.Step) -> Fraction:
+    """
+    Do the sum a step prints with nothing but its printed figures.
+    """
+    sum_printed = re.search(r"(−?)¥([\d,.]+) × ([\d,.]+) / ([\d,]+)", step.told)
+    sign, *figures = sum_printed.groups()
+    price, left, whole = (Fraction(one.replace(",", "")) for one in figures)
+    return price * left / whole * (-1 if sign else 1)
 
 
 def told(charge: Charge) -> dict[str, list[str]]:
@@ -76,6 +99,33 @@ class TestExplain:
             {"bound": True, "units": "1", "unit_price": "1/3", "flat_price": "0"}
         )
         assert told(charge)["Basic price"][1] == "least of a term = ¥0.33333333…"
+
+    @pytest.mark.parametrize("language", ["en", "zh-hans"])
+    @pytest.mark.parametrize("left", [914_112 * SECOND, 2_557_764_999_999, 29 * DAY + 1, 1])
+    @pytest.mark.parametrize("price", ["999.00", "-40.00"])
+    def test_prints_a_share_that_comes_to_what_it_says(self, language, left, price):
+        with override(language):
+            step = share_of_a_month(left, price=price)
+        exact = Fraction(price) * left / (30 * DAY)
+        assert reckoned(step) == exact
+        shown = step.amount.replace("−", "-").replace("¥", "").rstrip("…")
+        assert abs(Fraction(shown) - exact) < Fraction(1, 10**8)
+
+    @pytest.mark.parametrize(
+        ("left", "english", "chinese"),
+        [
+            (914_112 * SECOND, "about 10 days 14 hours of 30 days", "约 10 天 14 小时，共 30 天"),
+            (DAY, "about 1 day of 30 days", "约 1 天，共 30 天"),
+            (DAY - 1, "about 1 day of 30 days", "约 1 天，共 30 天"),
+            (3 * DAY - SECOND, "about 3 days of 30 days", "约 3 天，共 30 天"),
+            (5 * 60 * SECOND, "about 5 minutes of 30 days", "约 5 分钟，共 30 天"),
+        ],
+    )
+    def test_tells_a_share_as_people_read_time(self, left, english, chinese):
+        with override("en"):
+            assert share_of_a_month(left).told.endswith(f" seconds ({english})")
+        with override("zh-hans"):
+            assert share_of_a_month(left).told.endswith(f" 秒（{chinese}）")
 
     def test_leaves_out_features_that_cost_nothing(self):
         assert list(told(charge_of(basic(), feature("0.00"), feature("3.00", code="sso")))) == [

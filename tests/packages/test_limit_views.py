@@ -175,6 +175,9 @@ class TestPack:
         pack = ExtraPack.objects.get()
         assert answer.url == reverse("packages:charge", args=[pack.charge_id])
         assert "4.00" in text(client.get(answer.url))
+        for page in (answer.url, f"/subscriptions/{packed.number}/"):
+            shown = text(client.get(page)).partition("What was agreed to")[2]
+            assert "Extra pack ·" in shown and "Use beyond what is included" not in shown
 
     @pytest.mark.parametrize("nth", ["", "x", "0", "-1", "2", "9" * 30])
     def test_refuses_numbers_that_were_not_shown(self, client, packed, nth):

@@ -165,6 +165,19 @@ class TestPackageDetail:
         asked = {"term": "year", "seats": "3", "use-api_calls": "100"}
         assert "¥992.46" in text(english.get(f"{URL}pro/", asked))  # 1,200 − 1,000 calls
 
+    def test_says_that_steps_begin_after_what_is_included(self, english):
+        published(terms(basic("99.00"), seats(3)))
+        assert "Counted from the first unit beyond the 3 seats included." in text(
+            english.get(f"{URL}pro/")
+        )
+        published(terms(basic("99.00"), seats(0)), code="plain")
+        assert "Counted from the first unit" not in text(english.get(f"{URL}plain/"))
+
+    def test_says_plainly_what_may_be_entered(self, english):
+        published(plan())
+        page = text(english.get(f"{URL}pro/", {"use-api_calls": "-1"}))
+        assert "Enter zero or more." in page
+
     def test_works_out_shares_of_transactions(self, english):
         published(terms(basic("0.00"), fee()))
         asked = {"count-collection": "10", "value-collection": "100.00"}

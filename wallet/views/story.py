@@ -37,6 +37,7 @@ OPEN_AT_GATEWAY = (Attempt.SUBMITTED, Attempt.PENDING, Attempt.UNKNOWN)
 class Story:
     """
     may: what the reader can do now, of pay, go, retry, ask, cancel, again.
+    came_back: the reader has just come back from the gateway, which proves no payment.
     step: 1-based, of `steps`; one more than there are means all done.
     """
 
@@ -50,6 +51,7 @@ class Story:
     step: int = 2
     final: bool = False
     counts_down: bool = False
+    came_back: bool = False
     action: ClientAction | None = None
     may: set[str] = field(default_factory=set)
 
@@ -62,7 +64,7 @@ class Story:
         """
         Changes exactly when the page would look different.
         """
-        parts = [self.topup.state, self.topup.customer.status, bool(self.receipt)]
+        parts = [self.topup.state, self.topup.customer.status, bool(self.receipt), self.came_back]
         parts += [(case.pk, case.state) for case in self.cases]
         parts += [(one.pk, one.state, bool(one.client_action)) for one in self.attempts]
         return hashlib.sha256(repr(parts).encode()).hexdigest()[:12]
@@ -84,11 +86,12 @@ class Story:
         return PAUSES[min(max(looks, 0), len(PAUSES) - 1)]
 
 
-def tell(topup: TopUp, *, at: datetime, may_act: bool) -> Story:
+def tell(topup: TopUp, *, at: datetime, may_act: bool, came_back: bool = False) -> Story:
     """
     Read everything the page shows about a top-up.
 
     may_act: the reader may pay; others only see how it stands.
+    came_back: as `Story` says.
     """
     attempts = list(topup.attempts.order_by("pk"))
     story = Story(
@@ -96,6 +99,7 @@ def tell(topup: TopUp, *, at: datetime, may_act: bool) -> Story:
         attempts=attempts,
         cases=list(Case.objects.filter(attempt__in=attempts).order_by("pk")),
         receipt=Receipt.objects.filter(topup=topup).first(),
+        came_back=came_back,
     )
     match topup.state:
         case State.PAID:
@@ -121,6 +125,11 @@ def tell(topup: TopUp, *, at: datetime, may_act: bool) -> Story:
 def _paid(story: Story) -> None:
     story.title = _("The money has arrived")
     story.text = _("It is in the wallet and can be used now.")
+    if any(case.kind == Case.Kind.SURPLUS and not case.resolved_at for case in story.cases):
+        story.text = _(
+            "It is in the wallet and can be used now. A second payment has come for it as well: "
+            "our staff has been told and will see to it."
+        )
     story.look, story.step, story.final = "good", len(story.steps) + 1, True
     story.may = {"again"}
 
@@ -164,6 +173,12 @@ def _open(story: Story, at: datetime) -> None:
             }
             story.may |= {"go", "ask"}
             story.action = _action(last)
+            if story.came_back:
+                story.title = _("We are checking your payment")
+                story.text = _(
+                    "You have come back from %(gateway)s. If you have paid, the money arrives in a "
+                    "few seconds and this page shows it; please do not pay a second time."
+                ) % {"gateway": story.gateway_label}
         case Attempt.UNKNOWN:
             story.title = _("We are asking the payment service")
             story.text = _(

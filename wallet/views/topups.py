@@ -28,6 +28,8 @@ from wallet.views import story
 
 PAGE = 20
 ASK_EVERY_SECONDS = 5
+CHECKING_SECONDS = 60
+CAME_BACK = "topup-back"  # session: whose payer came back from the gateway, and when
 GO_NOW = "topup-go"  # session: the top-up whose next page goes on to the gateway
 
 log = structlog.get_logger(__name__)
@@ -64,7 +66,9 @@ def topup_return(request: PortalRequest, number: str) -> HttpResponse:
     """
     Receive the payer's browser back. What its address says proves nothing and changes nothing.
     """
-    return redirect("wallet:topup-status", _visible(request, number).number)
+    topup = _visible(request, number)
+    request.session[CAME_BACK] = [topup.number, timezone.now().timestamp()]
+    return redirect("wallet:topup-status", topup.number)
 
 
 @require_POST
@@ -164,7 +168,10 @@ def _may_pay(request: PortalRequest, number: str) -> TopUp:
 
 
 def _tell(request: PortalRequest, topup: TopUp) -> story.Story:
-    return story.tell(topup, at=timezone.now(), may_act=_may_act(request, topup))
+    at = timezone.now()
+    number, since = request.session.get(CAME_BACK, ("", 0))
+    came_back = number == topup.number and at.timestamp() < since + CHECKING_SECONDS
+    return story.tell(topup, at=at, may_act=_may_act(request, topup), came_back=came_back)
 
 
 def _page(request: PortalRequest, told: story.Story, *, looks: int = 0) -> dict[str, object]:

@@ -1,3 +1,4 @@
+import re
 from datetime import timedelta
 
 import pytest
@@ -5,6 +6,7 @@ from django.urls import reverse
 
 from accounts.models import Customer, Member
 from tests.factories import UserFactory, member_of, open_customer, owner_of, staff
+from tests.wallet.test_settling import paid_fact
 from tests.wallet.topup_setting import cny, deliver, now, started, submitted
 from tests.wallet.topups.pages import LIST, text, url
 from wallet import cases, payments, queries, topups
@@ -35,6 +37,29 @@ class TestTopupStatus:
         assert topup.receipt.number in page
         assert "hx-trigger" not in page.partition('id="topup-poll"')[2][:200]
         assert "I have paid" not in page
+
+    def test_says_that_it_is_checked_to_who_comes_back_from_the_gateway(
+        self, client, owner, customer, fake_gateway, monkeypatch
+    ):
+        topup = submitted(customer)
+        page = text(client.get(url("return", topup), follow=True))
+        assert "We are checking your payment" in page
+        assert 'class="btn btn-lg" href="' in page and "I have paid, it isn't here" in page
+        assert topup.attempts.get().state == "PENDING"  # proves nothing
+        version = re.search(r"v=(\w+)", page)[1]
+        assert "We are checking" not in text(client.get(url("live", topup), {"v": version}))
+        monkeypatch.setattr("wallet.views.topups.CHECKING_SECONDS", 0)
+        live = text(client.get(url("live", topup), {"v": version}))
+        assert "Waiting for your payment" in live
+
+    def test_tells_on_the_card_of_a_second_payment(self, client, owner, customer):
+        topup = submitted(customer)
+        payments.settle(paid_fact(topup), at=now(), learned_by="CALLBACK")
+        assert "A second payment" not in text(client.get(url("status", topup)))
+        second = paid_fact(topup, external_id="SB0000000002")
+        payments.settle(second, at=now(), learned_by="CALLBACK")
+        page = text(client.get(url("status", topup)))
+        assert "The money has arrived" in page and "A second payment has come for it" in page
 
     def test_failed_offers_another_try(self, client, owner, customer, fake_gateway):
         topup = submitted(customer)
