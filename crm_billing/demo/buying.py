@@ -44,18 +44,21 @@ WISHES = (
     (
         Wish(package="basic", days_ago=18, seats=8, beyond=(("api_calls", 500),), doubt=17),
         Wish(package="sms", days_ago=9, regret=6),
-        Wish(package="pro", days_ago=4, seats=12, auto_renew=False),
+        Wish(package="insights", days_ago=4, auto_renew=False),
     ),
     (
         Wish(package="basic", days_ago=100, seats=6, term="half_year"),
-        Wish(package="pro", days_ago=6, seats=11, beyond=(("collection", 100),)),
+        Wish(package="insights", days_ago=6),
     ),
-    (Wish(package="enterprise", days_ago=20, seats=60), Wish(package="sms", days_ago=5)),
+    (
+        Wish(package="enterprise", days_ago=20, seats=60, beyond=(("collection", 100),)),
+        Wish(package="sms", days_ago=5),
+    ),
     (Wish(package="basic", days_ago=12, seats=5, term="quarter"),),
     (Wish(package="free", days_ago=23),),
     (Wish(package="basic", days_ago=15, seats=3, regret=8),),
     (Wish(package="basic", days_ago=7, seats=14, auto_renew=False),),
-    (),
+    (Wish(package="pro", days_ago=6, seats=11, beyond=(("collection", 100),)),),
 )
 
 

@@ -122,10 +122,22 @@ def goods() -> list[tuple[Facts, list[Terms]]]:
                 5,
                 kind=Package.Kind.ADD_ON,
             ),
-            _add_on(),
+            _messages(),
         ),
-        _top_up("topup-1000", "入门充值礼", "Starter top-up", 1_000, 50, 90, 6),
-        _top_up("topup-5000", "成长充值礼", "Growth top-up", 5_000, 400, 180, 7),
+        (
+            _facts(
+                "insights",
+                "经营分析",
+                "Insights",
+                "客户与消费报表，可先试用",
+                "Reports on customers and spending; try them first",
+                6,
+                kind=Package.Kind.ADD_ON,
+            ),
+            _insights(),
+        ),
+        _top_up("topup-1000", "入门充值礼", "Starter top-up", 1_000, 50, 90, 7),
+        _top_up("topup-5000", "成长充值礼", "Growth top-up", 5_000, 400, 180, 8),
     ]
 
 
@@ -228,7 +240,23 @@ def _plan_enterprise(yuan: int) -> list[Terms]:
     ]
 
 
-def _add_on() -> list[Terms]:
+def _insights() -> list[Terms]:
+    return [
+        Terms(
+            currency=currency,
+            interval=interval,
+            trial_days=14,
+            components=(
+                _basic(currency, 59, interval),
+                _feature(currency, "insights", "经营分析", "Insights"),
+            ),
+        )
+        for currency in CURRENCIES
+        for interval in ("month", "year")
+    ]
+
+
+def _messages() -> list[Terms]:
     return [
         Terms(
             currency=currency,
