@@ -143,7 +143,7 @@ def affected_table(found: list[Affected]) -> Table:
     """
     return Table(
         title=_("Who is affected"),
-        headers=[_("Who"), ">" + _("How many")],
+        headers=[_("Whom"), ">" + _("How many")],
         rows=[(one.who, one.count) for one in found],
     )
 

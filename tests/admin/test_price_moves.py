@@ -1,10 +1,13 @@
 from datetime import timedelta
 
 import pytest
+from django.contrib.admin import site
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import override
 
 from accounts.roles import ADMIN
+from packages.admin.moves import PriceMoveAdmin
 from packages.models import PriceMove
 from tests.admin.test_packages import text
 from tests.factories import sign_in_staff, staff
@@ -79,6 +82,15 @@ class TestPage:
             assert words in shown
         listed = text(admin.get(reverse("admin:packages_pricemove_changelist")))
         assert "pro v1 → pro v2" in listed
+
+    def test_calls_its_columns_what_they_hold(self):
+        moved(old_price())
+        with override("zh-hans"):
+            listed = PriceMoveAdmin(PriceMove, site)
+            names = [
+                getattr(listed, one).short_description for one in ("told", "agreed", "decided")
+            ]
+            assert list(map(str, names)) == ["通知数", "同意数", "决定时间"]
 
     def test_says_whose_mail_came_back(self, admin):
         old = old_price()
