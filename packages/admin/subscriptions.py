@@ -3,7 +3,7 @@ What customers have bought: subscriptions with their periods and charges, and th
 """
 
 from django.contrib import admin
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -25,6 +25,7 @@ from crm_billing.admin import (
     stamp,
 )
 from packages import quotes, subscriptions, wording
+from packages.admin import shown
 from packages.admin.charges import charges_table
 from packages.admin.coupons import uses_of, uses_table
 from packages.admin.parked import TRY_AGAIN, ParkedFilter
@@ -204,6 +205,7 @@ class SubscriptionAdmin(ReadOnlyAdmin):
             ),
             *standing(whole, at=timezone.now()),
             _periods(one),
+            *shown.moves_table(Q(announcements__subscription=one)),
             uses_table(_("Coupons"), uses_of(subscription=one)),
             charges_table(
                 _("Charges"),
