@@ -55,7 +55,7 @@ def warnings(customer: Customer, others: Iterable[Adjustment]) -> list[Part]:
     if found:
         parts.append(
             Text(
-                title=_("The same amount was proposed before"),
+                title=_("There is another proposal over this amount"),
                 text=format_html(
                     "{} {}",
                     _("In the last %(days)d days; see that it is not the same correction:")
