@@ -168,7 +168,7 @@ def agreement(
     if trial_until is not None:
         lines.append(
             _("Nothing is taken now. The trial ends on %(day)s.")
-            % {"day": wording.shown_day(trial_until, zone)}
+            % {"day": wording.last_day(trial_until, zone)}
         )
     elif now:
         lines.append(

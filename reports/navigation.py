@@ -52,6 +52,7 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
             "items": [
                 _entry(_("Packages"), "inventory_2", "packages_package"),
                 _entry(_("Prices"), "sell", "packages_priceversion"),
+                _entry(_("Announced prices"), "campaign", "packages_pricemove"),
                 _entry(_("Coupons"), "loyalty", "packages_coupon"),
                 _entry(_("Subscriptions"), "autorenew", "packages_subscription"),
                 _entry(_("Charges"), "request_quote", "packages_charge"),

@@ -62,7 +62,7 @@ def suspected(request: HttpRequest, case) -> list[Part]:
     refund = parse(facts["refund"], facts["currency"])
     reasons = [sentinel.told(one, facts["currency"]) for one in facts["findings"]]
     reason = _("%(reference)s (case #%(case)s): %(reason)s") % {
-        "reference": facts["reference"],
+        "reference": giving_back.number_of(told),
         "reason": " ".join(reasons),
         "case": case.pk,
     }

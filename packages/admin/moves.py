@@ -10,7 +10,7 @@ from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, pgettext_lazy
 from unfold.decorators import display
 
 from accounts.http import StaffRequest
@@ -174,15 +174,15 @@ class PriceMoveAdmin(ReadOnlyAdmin):
     def how(self, move: PriceMove):
         return _("by itself") if move.is_no_worse else _("by agreement")
 
-    @display(description=gettext_lazy("told"), ordering="are_told")
+    @display(description=gettext_lazy("how many were told"), ordering="are_told")
     def told(self, move: PriceMove):
         return move.are_told  # type: ignore[attr-defined]  # annotated above
 
-    @display(description=gettext_lazy("agreed"), ordering="have_agreed")
+    @display(description=gettext_lazy("how many agreed"), ordering="have_agreed")
     def agreed(self, move: PriceMove):
         return NOTHING if move.is_no_worse else move.have_agreed  # type: ignore[attr-defined]
 
-    @display(description=gettext_lazy("decided"), ordering="announced_at")
+    @display(description=pgettext_lazy("price", "decided"), ordering="announced_at")
     def decided(self, move: PriceMove):
         return stamp(move.announced_at)
 

@@ -128,5 +128,6 @@ class PackageAdmin(PackageDrafts):
                 ],
             ),
             _prices(package),
+            *shown.moves_table(Q(from_version__package=package)),
             *package_drafts.previews(package),
         ]

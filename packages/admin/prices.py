@@ -5,7 +5,7 @@ Prices: every version to read, a new one to begin after a look at what changes a
 from django import forms
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path
 from django.utils import timezone
@@ -154,6 +154,7 @@ class PriceVersionAdmin(ComponentPages):
                 ],
             ),
             shown.components_table(_("What it is made of"), terms),
+            *shown.moves_table(Q(from_version=version) | Q(to_version=version)),
         ]
 
     def buttons(self, request: HttpRequest, version: PriceVersion) -> list[Button]:
@@ -186,7 +187,11 @@ class PriceVersionAdmin(ComponentPages):
             changes=lambda preview: shown.changes(preview, form.cleaned_data["customer"]),
             published=_("The new price is decided."),
             context={
-                "title": _("New price for %(package)s") % {"package": like.package.called},
+                "title": _("New price for %(package)s (%(scope)s)")
+                % {
+                    "package": like.package.called,
+                    "scope": wording.scope(like.currency, like.interval),
+                },
                 "original": like,
                 "object_id": like.pk,
                 "text": _(

@@ -37,7 +37,8 @@ SURELY_OVER = timedelta(hours=1)  # a run that has not ended by then died
 
 def next_sweep() -> datetime | None:
     """
-    Return when the clockwork sweeps next; None before it has swept at all.
+    Return when the clockwork sweeps next, by its record, which it writes every few minutes only;
+    None before it has swept at all.
     """
     last = PeriodicTask.objects.filter(name=SWEEP, enabled=True).first()
     if last is None or last.last_run_at is None:
@@ -47,12 +48,16 @@ def next_sweep() -> datetime | None:
 
 def clockwork() -> Facts:
     now = timezone.now()
+    coming = next_sweep()
     seconds = settings.CELERY_BEAT_SCHEDULE[SWEEP]["schedule"]
     return Facts(
         title=_("By itself"),
         rows=[
             (_("Sweeps every"), _("%(count)d seconds") % {"count": seconds}),
-            (_("Next sweep"), stamp(next_sweep(), "seconds")),
+            (
+                _("Next sweep"),
+                _("at any moment") if coming and coming <= now else stamp(coming, "seconds"),
+            ),
             (_("Due now"), str(Subscription.objects.due(now).count())),
         ],
     )

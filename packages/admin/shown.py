@@ -4,6 +4,7 @@ How prices look on the pages of the admin.
 
 from typing import Any
 
+from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from crm_billing.admin import (
@@ -21,9 +22,10 @@ from crm_billing.templatetags.ui import money
 from packages import wording
 from packages.affected import Affected
 from packages.catalogue import Preview
-from packages.models import Package, PriceComponent, PriceVersion
+from packages.models import Package, PriceComponent, PriceMove, PriceVersion
 from packages.terms import Terms
 
+LATEST = 50
 KINDS = dict(PriceComponent.Kind.choices)
 
 
@@ -55,6 +57,24 @@ def versions_table(title: str, versions: list[PriceVersion], **more: Any) -> Tab
         empty=_("No price."),
         **more,
     )
+
+
+def moves_table(about: Q) -> list[Table]:
+    """
+    Return the announced prices that concern something, as a table; nothing where there are none.
+    """
+    related = ("from_version__package", "to_version__package")
+    concerned = PriceMove.objects.filter(about).select_related(*related).distinct()
+    found = concerned.order_by("-pk")[:LATEST]
+    if not found:
+        return []
+    return [
+        Table(
+            title=_("Announced prices"),
+            headers=[_("Announced price"), _("Holds from"), _("Taken back")],
+            rows=[(link(one), stamp(one.holds_from), stamp(one.revoked_at)) for one in found],
+        )
+    ]
 
 
 def components_table(title: str, terms: Terms, **more: Any) -> Table:
@@ -143,7 +163,7 @@ def affected_table(found: list[Affected]) -> Table:
     """
     return Table(
         title=_("Who is affected"),
-        headers=[_("Who"), ">" + _("How many")],
+        headers=[_("Whom"), ">" + _("How many")],
         rows=[(one.who, one.count) for one in found],
     )
 

@@ -3,7 +3,7 @@ What customers have bought: subscriptions with their periods and charges, and th
 """
 
 from django.contrib import admin
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -25,6 +25,7 @@ from crm_billing.admin import (
     stamp,
 )
 from packages import quotes, subscriptions, wording
+from packages.admin import shown
 from packages.admin.charges import charges_table
 from packages.admin.coupons import uses_of, uses_table
 from packages.admin.parked import TRY_AGAIN, ParkedFilter
@@ -66,7 +67,7 @@ def subscriptions_table(title: str, found: list[Subscription], **more) -> Table:
             _("Package"),
             _("State"),
             _("Renews by itself"),
-            _("Paid until"),
+            _("Last day"),
             ">" + _("Seats"),
             ">" + _("Each term"),
         ],
@@ -76,7 +77,7 @@ def subscriptions_table(title: str, found: list[Subscription], **more) -> Table:
                 one.package.called,
                 badge(one.state, one.get_state_display()),
                 _("yes") if one.auto_renew else _("no"),
-                stamp(one.paid_until, "day"),
+                wording.last_day(one.paid_until, one.zone),
                 str(one.seats),
                 each_term(one),
             )
@@ -158,9 +159,9 @@ class SubscriptionAdmin(ReadOnlyAdmin):
     def renews(self, one: Subscription):
         return one.auto_renew
 
-    @display(description=gettext_lazy("paid until"), ordering="paid_until")
+    @display(description=gettext_lazy("last day"), ordering="paid_until")
     def paid(self, one: Subscription):
-        return stamp(one.paid_until, "day")
+        return wording.last_day(one.paid_until, one.zone)
 
     @display(description=gettext_lazy("begun"), ordering="created_at")
     def begun(self, one: Subscription):
@@ -180,7 +181,12 @@ class SubscriptionAdmin(ReadOnlyAdmin):
                     (_("Seats"), str(one.seats)),
                     (_("Each term"), each_term(whole)),
                     (_("Renews by itself"), _("yes") if one.auto_renew else _("no")),
-                    (_("Paid until"), stamp(one.paid_until)),
+                    (
+                        _("Last day of the trial")
+                        if one.state == Subscription.State.TRIAL
+                        else _("Last day paid for"),
+                        self.paid(one),
+                    ),
                 ],
             ),
             Facts(
@@ -199,6 +205,7 @@ class SubscriptionAdmin(ReadOnlyAdmin):
             ),
             *standing(whole, at=timezone.now()),
             _periods(one),
+            *shown.moves_table(Q(announcements__subscription=one)),
             uses_table(_("Coupons"), uses_of(subscription=one)),
             charges_table(
                 _("Charges"),

@@ -36,6 +36,7 @@ from crm_billing.admin import (
 from packages import meters, wording
 from packages.meters import MANAGE
 from packages.models import Meter, PriceComponent, UsageEvent, UsageHour
+from packages.models.usage import METER_CODE
 
 LATEST = 20
 LATELY = timedelta(days=30)
@@ -46,9 +47,11 @@ class MeterForm(DressedForm, forms.Form):
     What a meter is, for ever.
     """
 
-    code = forms.CharField(
+    code = forms.RegexField(
+        METER_CODE,
         label=gettext_lazy("Short code"),
         max_length=40,
+        error_messages={"invalid": gettext_lazy("Only a to z, digits, - and _, like api_calls.")},
         help_text=gettext_lazy("As the components of prices name it, like api_calls."),
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
     )

@@ -2,11 +2,14 @@
 A correction by two people, through the pages; and every way round the second one.
 """
 
+from datetime import timedelta
+
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection, transaction
 from django.urls import reverse
 
+from accounts import customers
 from accounts.roles import FINANCE_CHECKER, FINANCE_MAKER
 from tests.admin import world
 from tests.factories import (
@@ -17,6 +20,7 @@ from tests.factories import (
     staff,
     totp_code,
 )
+from wallet import adjustments
 from wallet.models import Adjustment, JournalEntry
 
 pytestmark = pytest.mark.django_db
@@ -227,6 +231,108 @@ class TestPropose:
         response = client.get(reverse(PROPOSE), {"customer": customer.pk})
         assert f'value="{customer.pk}" selected' in response.text
         assert client.get(reverse(PROPOSE), {"customer": "x"}).status_code == 200
+
+    def test_takes_no_day_at_the_end_of_the_calendar(self, client, maker):
+        sent = asked(funded_customer(), kind="BONUS", bonus_expires_on="9999-12-31")
+        response = client.post(reverse(PROPOSE), sent)
+        assert response.status_code == 422
+        assert response.context["form"].errors["bonus_expires_on"]
+
+    @pytest.mark.parametrize("customer", ["x", "-1", "²", "9" * 40, "1 OR 1"])
+    def test_refuses_at_the_field_what_names_no_customer(self, client, maker, customer):
+        response = client.post(reverse(PROPOSE), asked(funded_customer(), customer=customer))
+        assert response.status_code == 422 and response.context["form"].errors["customer"]
+        assert client.get(reverse(PROPOSE), {"customer": customer}).status_code == 200
+
+
+class TestAlike:
+    @pytest.fixture
+    def customer(self):
+        return funded_customer("10.00")
+
+    @pytest.fixture
+    def before(self, customer):
+        return world.propose(customer, by=staff(FINANCE_MAKER))
+
+    def test_is_asked_about_before_it_is_proposed_once_more(self, client, maker, customer, before):
+        sent = asked(customer, amount=str(before.amount.amount))
+        response = client.post(reverse(PROPOSE), sent)
+        assert response.status_code == 422 and response.context["form"].errors["once_more"]
+        assert page(before) in response.text
+        response = client.post(reverse(PROPOSE), sent | {"once_more": "on"})
+        assert response.status_code == 302 and Adjustment.objects.count() == 2
+
+    @pytest.mark.parametrize("field", ["customer", "direction", "amount"])
+    def test_is_not_what_differs(self, client, maker, customer, before, field):
+        other = {
+            "customer": funded_customer("10.00").pk,
+            "direction": "DEBIT" if before.direction == "CREDIT" else "CREDIT",
+            "amount": "1.01",
+        }
+        sent = asked(customer, amount=str(before.amount.amount)) | {field: other[field]}
+        assert client.post(reverse(PROPOSE), sent).status_code == 302
+
+    def test_is_shown_on_a_form_that_is_filled_in(self, client, maker, customer, before):
+        given = {
+            "customer": customer.pk,
+            "direction": before.direction,
+            "amount": str(before.amount.amount),
+        }
+        response = client.get(reverse(PROPOSE), given)
+        assert page(before) in response.text and 'name="once_more"' in response.text
+        response = client.get(reverse(PROPOSE), given | {"amount": "1.01"})
+        assert page(before) not in response.text and 'name="once_more"' not in response.text
+
+    def test_is_shown_to_the_checker(self, checker, customer, before):
+        assert decide(checker, before).status_code == 302
+        after = world.propose(customer, by=staff(FINANCE_MAKER))
+        for what in ("approve", "reject", "change"):
+            assert page(before) in checker.get(page(after, what)).text
+        assert decide(checker, after).status_code == 302
+        assert page(before) not in checker.get(page(after)).text
+
+    def test_is_not_what_was_rejected_or_is_long_past(self, customer, before, checker):
+        def found(at):
+            return adjustments.alike(
+                customer=customer, direction=before.direction, amount=before.amount, at=at
+            )
+
+        assert list(found(before.proposed_at)) == [before]
+        assert list(found(before.proposed_at + timedelta(days=89))) == [before]
+        assert list(found(before.proposed_at + timedelta(days=90))) == []
+        checker.post(page(before, "reject"), {"reason": "no"})
+        assert list(found(before.proposed_at)) == []
+
+
+class TestProposal:
+    def test_says_that_the_customer_is_frozen(self, client, maker, checker):
+        customer = funded_customer("10.00")
+        adjustment = world.propose(customer, by=staff(FINANCE_MAKER))
+        words = "This customer is frozen"
+        english = {"headers": {"accept-language": "en"}}
+        assert words not in checker.get(page(adjustment, "approve"), **english).text
+        customers.freeze(customer_id=customer.pk, reason="x", at=adjustment.proposed_at, by=None)
+        for what in ("approve", "reject", "change"):
+            assert words in checker.get(page(adjustment, what), **english).text
+        given = {"customer": customer.pk}
+        assert words in client.get(reverse(PROPOSE), given, **english).text
+        assert decide(checker, adjustment).status_code == 302
+        adjustment.refresh_from_db()
+        assert adjustment.state == "POSTED"
+
+    def test_says_that_more_is_to_be_taken_than_there_is(self, client, maker, checker):
+        customer = funded_customer("10.00")
+        english = {"headers": {"accept-language": "en"}}
+        for amount, key, is_too_much in (("10.00", "a" * 24, False), ("10.01", "b" * 24, True)):
+            sent = asked(customer, direction="DEBIT", amount=amount, request_key=key)
+            client.post(reverse(PROPOSE), sent)
+            shown = checker.get(page(Adjustment.objects.latest("pk"), "approve"), **english).text
+            assert ("less than is to be taken" in shown) == is_too_much
+
+    def test_tells_what_the_wallet_has_afterwards(self, checker):
+        adjustment = world.propose(funded_customer("10.00"), by=staff(FINANCE_MAKER))
+        shown = checker.get(page(adjustment, "approve"), headers={"accept-language": "zh-hans"})
+        assert "调账后" in shown.text and "到期之后" not in shown.text
 
 
 class TestAttachment:

@@ -1,14 +1,17 @@
 from datetime import timedelta
 
 import pytest
+from django.contrib.admin import site
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import override
 
 from accounts.roles import ADMIN
+from packages.admin.moves import PriceMoveAdmin
 from packages.models import PriceMove
 from tests.admin.test_packages import text
 from tests.factories import sign_in_staff, staff
-from tests.packages.buying import bought
+from tests.packages.buying import bought, on_sale
 from tests.packages.moving import CHEAPER, DEARER, agreed, came_back, moved, old_price
 from tests.packages.shelf import repriced
 
@@ -79,6 +82,30 @@ class TestPage:
             assert words in shown
         listed = text(admin.get(reverse("admin:packages_pricemove_changelist")))
         assert "pro v1 → pro v2" in listed
+
+    def test_is_found_from_the_prices_the_package_and_who_was_told(self, admin):
+        old = old_price()
+        one = bought(version=old)
+        move = moved(old)
+        address = reverse("admin:packages_pricemove_change", args=[move.pk])
+        for row in (old, move.to_version, old.package, one):
+            name = f"admin:packages_{row._meta.model_name}_change"
+            assert address in admin.get(reverse(name, args=[row.pk])).text
+        other = bought(version=on_sale(code="other"))
+        for row in (other, other.package, other.price_version):
+            name = f"admin:packages_{row._meta.model_name}_change"
+            assert address not in admin.get(reverse(name, args=[row.pk])).text
+        sidebar = admin.get(reverse("admin:index")).text
+        assert reverse("admin:packages_pricemove_changelist") in sidebar
+
+    def test_calls_its_columns_what_they_hold(self):
+        moved(old_price())
+        with override("zh-hans"):
+            listed = PriceMoveAdmin(PriceMove, site)
+            names = [
+                getattr(listed, one).short_description for one in ("told", "agreed", "decided")
+            ]
+            assert list(map(str, names)) == ["通知数", "同意数", "决定时间"]
 
     def test_says_whose_mail_came_back(self, admin):
         old = old_price()

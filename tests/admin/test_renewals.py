@@ -3,8 +3,11 @@ from datetime import timedelta
 import pytest
 from celery import current_app
 from django.utils import timezone
+from django.utils.translation import override
+from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
 from packages import bounces
+from packages.admin import runs
 from packages.models import Notice, PriceAnnouncement, RenewalRun, Subscription
 from packages.models.subscriptions import MOST_FAILURES
 from tests.admin.world import signed_in
@@ -58,6 +61,19 @@ class TestRun:
         for role in ("SUPPORT", "MAKER", "CHECKER"):
             assert signed_in(role).post(f"{RUNS}start/").status_code == 403
         assert not RenewalRun.objects.exists()
+
+
+class TestClockwork:
+    def test_names_no_sweep_of_the_past(self):
+        every = IntervalSchedule.objects.create(every=60, period=IntervalSchedule.SECONDS)
+        swept = timezone.now() - timedelta(minutes=5)
+        known = {"name": runs.SWEEP, "task": "x", "interval": every}
+        PeriodicTask.objects.update_or_create(name=runs.SWEEP, defaults=known)
+        PeriodicTask.objects.filter(name=runs.SWEEP).update(last_run_at=swept)
+        with override("en"):
+            assert ("Next sweep", "at any moment") in runs.clockwork().rows
+            PeriodicTask.objects.filter(name=runs.SWEEP).update(last_run_at=timezone.now())
+            assert ("Next sweep", "at any moment") not in runs.clockwork().rows
 
 
 class TestList:

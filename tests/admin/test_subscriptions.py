@@ -6,6 +6,7 @@ from django.utils import timezone
 
 from packages import pausing, subscriptions
 from packages.models import Charge, PriceQuote, Subscription
+from packages.periods import day_in
 from tests.admin import world
 from tests.admin.world import signed_in
 from tests.factories import funded_customer
@@ -60,6 +61,29 @@ class TestSubscriptions:
     def test_stand_on_the_customers_page(self, english, subscription):
         page = shown(english, page_of(subscription.customer), tab="subscriptions")
         assert page_of(subscription) in page and "¥149.00 a month" in page
+
+
+class TestLastDay:
+    """
+    A term that ends with the midnight after the last of March.
+    """
+
+    def test_is_what_the_customer_reads(self, english):
+        one = bought(funded_customer("1000.00"), on_sale(terms(basic("99.00"))))
+        assert day_in(one.paid_until, one.zone).isoformat() == "2025-04-01"
+        changelist = reverse("admin:packages_subscription_changelist")
+        for page in (
+            shown(english, page_of(one)).split("What happened to it")[0],
+            shown(english, page_of(one.customer), tab="subscriptions"),
+            shown(english, changelist),
+        ):
+            assert "March 31, 2025" in page and "2025-04-01" not in page
+
+    def test_of_a_trial_is_not_said_to_be_paid(self, english):
+        price = on_sale(terms(basic("99.00"), trial_days=14))
+        page = shown(english, page_of(bought(funded_customer("1000.00"), price)))
+        assert "Last day of the trial" in page and "Last day paid for" not in page
+        assert "March 14, 2025" in page
 
 
 class TestCancel:

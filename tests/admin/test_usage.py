@@ -38,6 +38,12 @@ class TestNewMeter:
         assert answer.status_code == 422
         assert not Meter.objects.exists()
 
+    def test_says_at_the_code_what_one_is_made_of(self):
+        sent = NEW | {"code": "SMS Code"}
+        answer = signed_in("ADMIN").post(reverse("admin:packages_meter_new"), sent)
+        said = str(answer.context["form"].errors["code"])
+        assert "小写字母" in said and "packages_meter" not in said
+
     def test_needs_a_code_of_its_own(self):
         meter("storage")
         answer = signed_in("ADMIN").post(reverse("admin:packages_meter_new"), NEW)

@@ -1,6 +1,7 @@
 from datetime import timedelta
 
 import pytest
+from django.utils.translation import override
 
 from accounts import customers, members
 from accounts.customers import CustomerFrozen, NotAllowed
@@ -153,6 +154,13 @@ class TestAccept:
         owner = owner_of(quote.customer)
         subscription = accepted(quote, auto_renew=True, by=owner)
         assert (subscription.consent.text, subscription.consent.given_by) == (shown, owner)
+
+    def test_names_the_last_day_of_the_trial(self):
+        quote = quoted(version=on_sale(terms(basic("99.00"), trial_days=14)))
+        begun = checkout.begun(quote, at=MARCH_FIRST)
+        with override("en"):
+            shown = beginnings.agreement(quote.price_version, begun, auto_renew=True)
+        assert "The trial ends on March 14, 2025." in shown
 
     def test_holds_the_price_though_its_sale_has_ended(self):
         customer, version = funded_customer("1000.00"), on_sale()

@@ -1,4 +1,7 @@
+import re
 from datetime import timedelta
+from html import unescape
+from urllib.parse import parse_qsl
 
 import pytest
 from django.core import mail
@@ -10,10 +13,12 @@ from accounts.customers import NotAllowed
 from accounts.models import Member
 from crm_billing import outbox
 from packages import disputes
+from packages.admin import giving_back
 from packages.disputes import AlreadyDisputed
 from packages.models import Charge, Dispute
 from tests.factories import (
     NOON,
+    cny,
     fund,
     member_of,
     open_customer,
@@ -25,8 +30,8 @@ from tests.packages.buying import bought, on_sale
 from tests.packages.reading import text
 from tests.packages.shelf import basic, terms
 from tests.wallet.racing import race
-from wallet import cases
-from wallet.models import Case
+from wallet import adjustments, cases, entries, lots
+from wallet.models import Adjustment, Case
 
 pytestmark = pytest.mark.django_db
 
@@ -223,6 +228,14 @@ class TestPages:
         assert "being looked into" in text(client.get(f"/charges/{charge.pk}/"))
 
 
+def ways(client, page: str) -> list[dict[str, str]]:
+    """
+    Return what the links to proposals on a page fill the form in with.
+    """
+    links = re.findall(r'adjustment/propose/\?([^"]+)', client.get(page).text)
+    return [dict(parse_qsl(unescape(link))) for link in links]
+
+
 class TestAdmin:
     @pytest.fixture
     def maker(self, client):
@@ -248,6 +261,48 @@ class TestAdmin:
         page = maker.get(f"/admin/packages/charge/{charge.pk}/change/").content.decode()
         assert "/admin/wallet/adjustment/propose/?" in page
         assert f"/admin/wallet/case/{made.case_id}/change/" in page
+
+    def test_show_what_was_proposed_already(self, maker, charge):
+        made = disputed(charge, at=timezone.now())
+        case = f"/admin/wallet/case/{made.case_id}/change/"
+        pages = (case, f"/admin/packages/charge/{charge.pk}/change/")
+        way = next(one for one in ways(maker, case) if one["kind"] == "PRINCIPAL")
+        assert charge.entry.reference in way["reason"]
+        sent = way | {"request_key": "a" * 24}
+        answer = maker.post("/admin/wallet/adjustment/propose/", sent)
+        for page in map(maker.get, pages):
+            assert answer.url in page.text and "Waiting for approval" in page.text
+            assert page.text.count("Look at what was proposed first") == 1  # not of the bonus
+        at = timezone.now()
+        proposal = Adjustment.objects.get()
+        approver = staff("FINANCE_CHECKER")
+        adjustments.reject(adjustment_id=proposal.pk, reason="no", at=at, by=approver)
+        for page in map(maker.get, pages):
+            assert answer.url not in page.text
+
+    def test_give_bonus_back_with_the_longest_life_its_lots_had(self, maker):
+        customer = fund(open_customer(), "200.00")
+        ends = [NOON + timedelta(days=days) for days in (2000, 4000)]
+        for end in ends:
+            lots.grant(
+                customer=customer,
+                amount=cny("10.00"),
+                kind="BONUS",
+                origin="PROMOTION",
+                reference=f"dated-{end}",
+                at=NOON,
+                expires_at=end,
+            )
+        bought(customer, on_sale(terms(basic("99.00"))), by=owner_of(customer))
+        charge = Charge.objects.get()
+        given = ways(maker, f"/admin/packages/charge/{charge.pk}/change/")
+        day = ends[1].astimezone(customer.zone).date()
+        assert [one.get("bonus_expires_on") for one in given] == [None, day.isoformat()]
+
+        told = entries.explain(entries.found(customer, charge.entry_id), to=None, at=NOON)
+        too_late = ends[1] + timedelta(seconds=1)
+        restored = giving_back.valid_through(told, at=too_late)
+        assert restored == (too_late + timedelta(days=30)).astimezone(customer.zone).date()
 
     def test_offers_the_proposal_to_makers_only(self, client, charge):
         support = sign_in_staff(client, staff("SUPPORT", locale="en"))

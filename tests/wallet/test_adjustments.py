@@ -324,3 +324,30 @@ class TestTheDatabase:
         ):
             cursor.execute(f"UPDATE wallet_adjustment SET {change}")
         assert error.value.__cause__.diag.constraint_name == rule
+
+
+@pytest.mark.parametrize(
+    ("reason", "is_named"),
+    [
+        ("use:1:1", True),
+        ("扣费有误 use:1:1", True),
+        ("扣费有误：use:1:1。", True),
+        ("(use:1:1): wrong", True),
+        ("use:1:12", False),
+        ("use:1:1-2", False),
+        ("reuse:1:1", False),
+        ("spend:use:1:1", False),
+        ("use:1", False),
+    ],
+)
+def test_reasons_name_an_entry_and_no_longer_one(reason, is_named):
+    assert adjustments.names(reason, "use:1:1") == is_named
+
+
+def test_credits_for_an_entry_are_those_of_its_customer(maker):
+    customer = funded_customer("10.00")
+    one = propose(maker, customer, reason="use:1:1 was wrong")
+    propose(maker, customer, reason="use:1:12 was wrong")
+    propose(maker, customer, reason="use:1:1 was wrong", direction="DEBIT")
+    propose(maker, reason="use:1:1 was wrong")
+    assert adjustments.crediting_for(customer=customer, number="use:1:1") == [one]

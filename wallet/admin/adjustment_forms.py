@@ -2,6 +2,7 @@
 The forms by which a correction is proposed and approved.
 """
 
+from collections.abc import Sequence
 from datetime import datetime, time, timedelta
 from typing import Any
 
@@ -10,16 +11,25 @@ from django.contrib import admin
 from django.contrib.admin.widgets import AutocompleteSelect
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
+from djmoney.money import Money
 
 from accounts.models import Customer
 from crm_billing import money
-from crm_billing.admin import (
-    DressedForm,
-)
+from crm_billing.admin import DressedForm
+from crm_billing.fields import Day
 from wallet import adjustments, numbers
 from wallet.models import Adjustment
 
 CUSTOMER = Adjustment._meta.get_field("customer")
+
+
+class CustomerSelect(AutocompleteSelect):
+    """
+    Finds a customer by what is typed; what was sent and is no number selects nobody.
+    """
+
+    def optgroups(self, name: str, value: Sequence[str], attrs: Any = None) -> Any:
+        return super().optgroups(name, [one for one in value if is_number(one)], attrs)
 
 
 class ProposalForm(DressedForm, forms.Form):
@@ -47,11 +57,10 @@ class ProposalForm(DressedForm, forms.Form):
         help_text=gettext_lazy("In the customer's currency, like 1234.50."),
         widget=forms.TextInput(attrs={"inputmode": "decimal", "autocomplete": "off"}),
     )
-    bonus_expires_on = forms.DateField(
+    bonus_expires_on = Day(
         label=gettext_lazy("Bonus valid through"),
         required=False,
         help_text=gettext_lazy("Only for bonus that is credited; empty: it does not expire."),
-        widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
     )
     reason = forms.CharField(
         label=gettext_lazy("Reason"),
@@ -64,6 +73,9 @@ class ProposalForm(DressedForm, forms.Form):
         required=False,
         help_text=gettext_lazy("PDF, PNG or JPEG, at most 2 MB."),
     )
+    once_more = forms.BooleanField(
+        label=gettext_lazy("This is another correction, not the same once more"), required=False
+    )
     request_key = forms.RegexField(
         r"^[a-z0-9]{16,64}\Z", widget=forms.HiddenInput, initial=numbers.code
     )
@@ -71,8 +83,32 @@ class ProposalForm(DressedForm, forms.Form):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         field: Any = self.fields["customer"]
-        field.widget = AutocompleteSelect(CUSTOMER, admin.site)
+        field.widget = CustomerSelect(CUSTOMER, admin.site)
         field.widget.choices = field.choices
+
+    @property
+    def owner(self) -> Customer | None:
+        """
+        Whose money it is about, as far as the form says. A form that was sent is validated first.
+        """
+        if self.is_bound:
+            return self.cleaned_data.get("customer")
+        given = self.initial.get("customer")
+        return Customer.objects.filter(pk=given).first() if given else None
+
+    def others(self, *, at: datetime) -> list[Adjustment]:
+        """
+        Return what was proposed alike, as far as the form says what it asks for.
+        """
+        said = self.cleaned_data if self.is_bound else self.initial
+        owner, amount = self.owner, said.get("money")
+        if owner is not None and not self.is_bound:
+            amount = _money(said.get("amount", ""), owner)
+        if owner is None or amount is None or "direction" not in said:
+            return []
+        return list(
+            adjustments.alike(customer=owner, direction=said["direction"], amount=amount, at=at)
+        )
 
     def clean_attachment(self) -> Any:
         attached = self.cleaned_data["attachment"]
@@ -94,6 +130,17 @@ class ProposalForm(DressedForm, forms.Form):
             ends = datetime.combine(day + timedelta(days=1), time(), tzinfo=customer.zone)
             cleaned["bonus_expires_at"] = ends
         return cleaned
+
+
+def is_number(text: str) -> bool:
+    return text.isascii() and text.isdecimal()
+
+
+def _money(text: str, owner: Customer) -> Money | None:
+    try:
+        return money.parse(text, owner.currency)
+    except money.BadAmount:
+        return None
 
 
 class ApprovalForm(DressedForm, forms.Form):

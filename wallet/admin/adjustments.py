@@ -3,7 +3,7 @@ Manual corrections: one person proposes, another one decides after a fresh proof
 """
 
 from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect
@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.http import content_disposition_header
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, pgettext
 from unfold.decorators import action, display
 
 from accounts.http import StaffRequest
@@ -25,6 +25,7 @@ from crm_billing.admin import (
     Part,
     ReadOnlyAdmin,
     ReasonForm,
+    Text,
     address,
     amount,
     attempt,
@@ -33,9 +34,9 @@ from crm_billing.admin import (
     page,
     stamp,
 )
-from crm_billing.templatetags.ui import signed
 from wallet import adjustments, queries
-from wallet.admin.adjustment_forms import ApprovalForm, ProposalForm
+from wallet.admin.adjustment_forms import ApprovalForm, ProposalForm, is_number
+from wallet.admin.alike import money_words, warnings
 from wallet.models import Adjustment
 
 
@@ -55,11 +56,6 @@ def reject(request: StaffRequest, adjustment: Adjustment, cleaned: dict) -> str:
 
 def may_decide(request: HttpRequest, adjustment: Adjustment) -> bool:
     return adjustment.state == Adjustment.State.PROPOSED and adjustment.maker_id != request.user.pk
-
-
-def money_words(adjustment: Adjustment) -> str:
-    sign = 1 if adjustment.direction == Adjustment.Direction.CREDIT else -1
-    return signed(adjustment.amount * sign)
 
 
 class WaitingFilter(admin.SimpleListFilter):
@@ -172,10 +168,14 @@ class AdjustmentAdmin(ReadOnlyAdmin):
         if posted and (number := attempt(request, form, None, self._proposed)):
             messages.success(request, _("Proposed. Another person has to approve it."))
             return redirect(address(Adjustment.objects.only("pk").get(number=number)))
+        others = form.others(at=timezone.now())
+        if not others:
+            del form.fields["once_more"]
         context = {
             "title": _("Propose an adjustment"),
             "text": _("Nothing moves until another person has approved it."),
             "form": form,
+            "parts": warnings(form.owner, others) if form.owner else [],
             "submit": _("Propose"),
             "back": reverse("admin:wallet_adjustment_changelist"),
             "media": self.media + form.media,
@@ -185,13 +185,24 @@ class AdjustmentAdmin(ReadOnlyAdmin):
 
     def _proposed(self, request: StaffRequest, row: None, cleaned: dict) -> str:
         """
-        Propose once per form, however often it is sent; return the proposal's number.
+        Propose once per form, however often it is sent; return the proposal's number. What was
+        proposed alike is to be looked at first.
         """
         attached = cleaned["attachment"]
         content = attached.read() if attached else b""
         now = timezone.now()
 
         def act() -> tuple[int, str]:
+            others = adjustments.alike(
+                customer=cleaned["customer"],
+                direction=cleaned["direction"],
+                amount=cleaned["money"],
+                at=now,
+            )
+            if others.exists() and not cleaned["once_more"]:
+                raise ValidationError(
+                    {"once_more": _("Look at what was proposed before, then tick this or cancel.")}
+                )
             made = adjustments.propose(
                 customer=cleaned["customer"],
                 direction=cleaned["direction"],
@@ -260,10 +271,11 @@ def _asked(query: QueryDict) -> dict[str, str]:
     Return what the address fills the form in with; it is sent, perhaps changed, by a person.
     """
     fits = {
-        "customer": lambda text: text.isascii() and text.isdecimal(),
+        "customer": is_number,
         "direction": Adjustment.Direction.values.__contains__,
         "kind": Adjustment.Kind.values.__contains__,
         "amount": lambda text: len(text) <= 40,
+        "bonus_expires_on": lambda text: len(text) == len("2026-01-31"),
         "reason": lambda text: len(text) <= adjustments.REASON_LIMIT,
     }
     given = {name: query.get(name, "") for name in fits}
@@ -280,7 +292,15 @@ def proposal(adjustment: Adjustment) -> list[Part]:
         url = address(adjustment, "attachment")
         attached = format_html('<a href="{}" download>{}</a>', url, adjustment.attachment_name)
     expires = stamp(adjustment.bonus_expires_at) if adjustment.bonus_expires_at else None
+    waits = adjustment.state == Adjustment.State.PROPOSED
+    others = adjustments.alike(
+        customer=adjustment.customer,
+        direction=adjustment.direction,
+        amount=adjustment.amount,
+        at=adjustment.proposed_at,
+    ).exclude(pk=adjustment.pk)
     parts: list[Part] = [
+        *(warnings(adjustment.customer, others) if waits else []),
         Facts(
             title=_("Proposal"),
             rows=[
@@ -299,18 +319,29 @@ def proposal(adjustment: Adjustment) -> list[Part]:
                     format_html('<span class="digest">{}</span>', adjustment.payload_sha256),
                 ),
             ],
-        )
+        ),
     ]
-    if adjustment.state == Adjustment.State.PROPOSED:
+    if waits:
         has = queries.balance(adjustment.customer, currency)
         before = has.bonus if adjustment.kind == Adjustment.Kind.BONUS else has.principal
-        sign = 1 if adjustment.direction == Adjustment.Direction.CREDIT else -1
+        is_credit = adjustment.direction == Adjustment.Direction.CREDIT
+        if not is_credit and adjustment.amount > min(before, has.available):
+            parts.append(
+                Text(
+                    title=_("There is less than is to be taken"),
+                    text=_("Until there is enough it cannot be approved."),
+                    plain=True,
+                    tone="warn",
+                    wide=False,
+                )
+            )
+        after = before + adjustment.amount if is_credit else before - adjustment.amount
         parts.append(
             Facts(
                 title=_("Effect"),
                 rows=[
                     (_("%(kind)s now") % {"kind": adjustment.get_kind_display()}, amount(before)),
-                    (_("Afterwards"), amount(before + adjustment.amount * sign)),
+                    (pgettext("adjustment", "Afterwards"), amount(after)),
                     (_("Available now"), amount(has.available)),
                 ],
             )
