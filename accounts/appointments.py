@@ -9,6 +9,7 @@ from django.contrib.auth.models import Group
 from django.db import transaction
 from django.utils.translation import gettext as _
 
+from accounts import queries
 from accounts import roles as staff_roles
 from accounts.customers import NotAllowed
 from accounts.models import User
@@ -17,6 +18,10 @@ from crm_billing.errors import DomainError
 
 class AlreadyStaff(DomainError):
     code = "already_staff"
+
+
+class IsMember(DomainError):
+    code = "is_member"
 
 
 class NotStaff(DomainError):
@@ -39,9 +44,10 @@ def appoint(
     Make somebody staff; a new address becomes a user without a password.
 
     They set a password by "forgot password", which also proves the address, and a second factor
-    before the admin lets them in.
+    before the admin lets them in. Who has a name and a language keeps them.
 
     raises NotAllowed: `by` may not add users.
+    raises IsMember: the address belongs to somebody who acts for a customer.
     raises AlreadyStaff: the address belongs to one of the staff.
     raises NoSuchRole: a role is none of `accounts.roles`.
     raises ValidationError: a field is malformed.
@@ -54,8 +60,12 @@ def appoint(
         user.set_unusable_password()
     elif user.is_staff:
         raise AlreadyStaff(_("This person is one of the staff already."), field="email")
+    if queries.people_at(email).filter(memberships__isnull=False).exists():
+        raise IsMember(
+            _("This person acts for a customer. Use another address of theirs."), field="email"
+        )
     user.is_staff = True
-    user.name, user.locale = name.strip() or user.name, locale or user.locale
+    user.name, user.locale = user.name or name.strip(), user.locale or locale
     user.full_clean(exclude=["password"])
     user.save()
     user.groups.set(groups)

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from django.conf import settings
 from django.db import connection, transaction
+from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
 from accounts import queries
@@ -61,6 +62,10 @@ class NotAllowed(DomainError):
     code = "not_allowed"
 
 
+class StaffNoMember(DomainError):
+    code = "staff_no_member"
+
+
 class ReasonMissing(DomainError):
     code = "reason_missing"
 
@@ -85,9 +90,11 @@ def open(
     at: aware moment the relationship began, may be in the past.
     currency: ISO code of the customer's wallet.
     raises UnknownCurrency: we keep no wallets in that currency.
+    raises StaffNoMember: the owner is one of the staff.
     raises ValidationError: a field is malformed.
     """
     _require_known(currency)
+    require_no_staff(queries.people_at(owner_email))
     customer = Customer(
         number=_next_number(),
         name=name.strip(),
@@ -184,6 +191,18 @@ def lock(customer_id: int) -> Customer:
     Lock a customer until the transaction ends: the first lock of every command.
     """
     return Customer.objects.select_for_update(no_key=True).get(pk=customer_id)
+
+
+def require_no_staff(people: QuerySet[User]) -> None:
+    """
+    Refuse staff as members of a customer.
+
+    raises StaffNoMember: one of the people is one of the staff.
+    """
+    if people.filter(is_staff=True).exists():
+        raise StaffNoMember(
+            _("One of our staff uses this address. Staff do not act for customers."), field="email"
+        )
 
 
 def require_active(customer: Customer) -> None:

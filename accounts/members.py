@@ -55,11 +55,14 @@ def invite(*, customer_id: int, email: str, role: str, at: datetime, by: User) -
     """
     Offer a role by mail; the mail leaves after commit and carries the only copy of the token.
 
-    An expired invitation to the same address makes room for the new one.
+    An expired invitation to the same address makes room for the new one. Staff who may not change
+    roles invite viewers only; the owners are told of whom staff invite.
 
-    raises NotAllowed: `by` is neither owner nor staff with `accounts.add_invitation`.
+    raises NotAllowed: `by` is neither owner nor staff with `accounts.add_invitation` and, for more
+        than a viewer, `accounts.change_member`.
     raises CustomerClosed: the relationship is over.
     raises UnknownRole: `role` is none of Member.Role.
+    raises StaffNoMember: the address belongs to one of the staff.
     raises AlreadyMember: the address belongs to a member.
     raises AlreadyInvited: an invitation to the address is open.
     raises TooManyInvitations: HOURLY_LIMIT were sent within an hour or DAILY_LIMIT within a day.
@@ -70,7 +73,10 @@ def invite(*, customer_id: int, email: str, role: str, at: datetime, by: User) -
     if customer.status == Customer.Status.CLOSED:
         raise customers.CustomerClosed(_("This customer is closed."), number=customer.number)
     _require_role(role)
+    if role not in queries.roles_to_offer(by, customer_id):
+        raise NotAllowed(_("You may invite viewers only."), field="role", role=role)
     email = email.strip().lower()
+    customers.require_no_staff(queries.people_at(email))
     if Member.objects.filter(customer=customer, user__email__iexact=email).exists():
         raise AlreadyMember(_("This person is a member already."), field="email", email=email)
     earlier = Invitation.objects.filter(customer=customer)
@@ -98,6 +104,7 @@ def invite(*, customer_id: int, email: str, role: str, at: datetime, by: User) -
         payload={"invitation_id": invitation.pk},
         at=at,
     )
+    _tell_owners("INVITED", invitation.pk, customer_id, email, role, at=at, by=by)
     return invitation
 
 
@@ -109,6 +116,7 @@ def accept(*, invitation_id: int, at: datetime, by: User) -> Member:
     raises InvitationInvalid: accepted, revoked or expired before.
     raises InvitationForAnother: none of `by`'s verified addresses is the invited one.
     raises AlreadyMember: `by` joined another way meanwhile.
+    raises StaffNoMember: `by` is one of the staff.
     """
     customer_id = Invitation.objects.values_list("customer_id", flat=True).get(pk=invitation_id)
     customer = customers.lock(customer_id)
@@ -121,6 +129,7 @@ def accept(*, invitation_id: int, at: datetime, by: User) -> Member:
         raise InvitationInvalid(_("This invitation is no longer valid."))
     if Member.objects.filter(customer=customer, user=by).exists():
         raise AlreadyMember(_("You are a member already."))
+    customers.require_no_staff(User.objects.filter(pk=by.pk))
     invitation.accepted_at, invitation.accepted_by = at, by
     invitation.save(update_fields=["accepted_at", "accepted_by"])
     return Member.objects.create(
@@ -150,7 +159,7 @@ def revoke(*, invitation_id: int, at: datetime, by: User) -> Invitation:
 @transaction.atomic
 def change_role(*, member_id: int, role: str, at: datetime, by: User) -> Member:
     """
-    Give a member another role.
+    Give a member another role; the owners are told if staff do.
 
     raises NotAllowed: `by` is neither owner nor staff with `accounts.change_member`.
     raises UnknownRole: `role` is none of Member.Role.
@@ -161,6 +170,7 @@ def change_role(*, member_id: int, role: str, at: datetime, by: User) -> Member:
     _require_role(role)
     if member.role != role:
         _require_another_owner(member)
+        _tell_owners("ROLE", member.pk, member.customer_id, member.user.email, role, at=at, by=by)
         member.role = role
         member.save(update_fields=["role"])
     return member
@@ -171,6 +181,8 @@ def remove(*, member_id: int, at: datetime, by: User) -> None:
     """
     End a membership: an owner removes anybody, everybody may leave.
 
+    Should staff do it, the owners are told, the removed one too.
+
     raises NotAllowed: `by` is neither the member, nor owner, nor staff with
         `accounts.delete_member`.
     raises LastOwner: the customer would be left without an owner.
@@ -179,6 +191,9 @@ def remove(*, member_id: int, at: datetime, by: User) -> None:
     if member.user_id != by.pk:
         _require_manager(by, member.customer_id, "accounts.delete_member")
     _require_another_owner(member)
+    if member.user_id != by.pk:
+        email, role = member.user.email, member.role
+        _tell_owners("REMOVED", member.pk, member.customer_id, email, role, at=at, by=by)
     member.delete()
 
 
@@ -224,6 +239,25 @@ def _require_manager(by: User, customer_id: int, staff_permission: str) -> None:
 def _require_role(role: str) -> None:
     if role not in Member.Role.values:
         raise UnknownRole(_("Choose one of the roles."), field="role", role=role)
+
+
+def _tell_owners(
+    what: str, row_id: int, customer_id: int, email: str, role: str, *, at: datetime, by: User
+) -> None:
+    """
+    Have each owner told by mail what staff do about a customer's people; owners know what they do.
+    """
+    if queries.role_in(by, customer_id) == Member.Role.OWNER:
+        return
+    for owner in queries.owners(customer_id):
+        key = f"{what}:{row_id}:{at.isoformat()}:{owner.pk}"
+        fact = {"customer_id": customer_id, "what": what, "email": email, "role": role}
+        outbox.put(
+            topic="accounts.people_changed",
+            key=key,
+            payload=fact | {"owner_id": owner.pk, "key": key},
+            at=at,
+        )
 
 
 def _require_few(sent_today: QuerySet[Invitation], at: datetime) -> None:

@@ -5,7 +5,7 @@ Questions about people and what they may do. Nothing here writes.
 from datetime import datetime
 
 from allauth.account.models import EmailAddress
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.db.models.functions import Lower
 
 from accounts.models import Customer, Invitation, Member, User
@@ -38,10 +38,34 @@ def billing_emails(customer: Customer) -> list[str]:
     """
     if customer.contact_email:
         return [customer.contact_email]
-    owners = User.objects.filter(
-        memberships__customer=customer, memberships__role=Member.Role.OWNER, is_active=True
-    )
-    return list(owners.order_by("pk").values_list("email", flat=True))
+    return list(owners(customer.pk).values_list("email", flat=True))
+
+
+def roles_to_offer(user: User | None, customer_id: int) -> list[str]:
+    """
+    Return as what a person may invite others: who may not change roles, as viewers only.
+    """
+    if may_manage(user, customer_id, staff_permission="accounts.change_member"):
+        return list(Member.Role.values)
+    return [Member.Role.VIEWER]
+
+
+def people_at(email: str) -> QuerySet[User]:
+    """
+    Return whose address this is: what they sign in with, or another they have proved.
+    """
+    email = email.strip()
+    proved = EmailAddress.objects.filter(email__iexact=email, verified=True).values("user")
+    return User.objects.filter(Q(email__iexact=email) | Q(pk__in=proved))
+
+
+def owners(customer_id: int) -> QuerySet[User]:
+    """
+    Return a customer's owners who can sign in, longest known first.
+    """
+    return User.objects.filter(
+        memberships__customer=customer_id, memberships__role=Member.Role.OWNER, is_active=True
+    ).order_by("pk")
 
 
 def verified_emails(user: User) -> set[str]:

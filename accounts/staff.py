@@ -20,6 +20,8 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from accounts import kept
+
 IDLE = timedelta(minutes=30)
 SEEN_KEY = "staff_seen_at"
 SECOND_FACTORS = [Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN]
@@ -81,13 +83,16 @@ def reauthenticate(request: HttpRequest, *, next_url: str = "") -> HttpResponseR
 def fresh_proof_required(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
     """
     Ask for a fresh proof before a view that moves money; it comes back by GET, never resubmits.
+
+    What was typed into its form is kept meanwhile, for the person to send it themselves.
     """
 
     @wraps(view)
     def checked(request, *args, **kwargs):
         if not recently_authenticated(request):
-            return reauthenticate(request)
-        return view(request, *args, **kwargs)
+            kept.keep(request)
+            return reauthenticate(request, next_url=request.get_full_path())
+        return kept.offer(request) or view(request, *args, **kwargs)
 
     return checked
 

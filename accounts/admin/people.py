@@ -11,10 +11,10 @@ from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, pgettext
 from unfold.decorators import display
 
-from accounts import api_keys, members
+from accounts import api_keys, members, queries
 from accounts.forms import InvitationForm, RoleForm
 from accounts.models import ApiKey, Customer, Invitation, Member
 from accounts.staff import fresh_proof_required
@@ -39,8 +39,17 @@ LATEST = 20
 
 class InviteForm(DressedForm, InvitationForm):
     """
-    Whom to invite as what, for staff.
+    Whom to invite as what, for staff: as one of `roles`.
     """
+
+    def __init__(self, *args, roles: list[str], **kwargs) -> None:
+        super().__init__(*args, **kwargs)
+        offered = self.fields["role"].choices
+        self.fields["role"].choices = [one for one in offered if one[0] in roles]
+        if len(roles) < len(offered):
+            self.fields["role"].help_text = _(
+                "More than a viewer is invited by the customer's owner or an administrator."
+            )
 
 
 class MemberRoleForm(DressedForm, RoleForm):
@@ -90,6 +99,7 @@ INVITE = Command(
     label=gettext_lazy("Invite a member"),
     permission="accounts.add_invitation",
     form=InviteForm,
+    given=lambda request, customer: {"roles": queries.roles_to_offer(request.user, customer.pk)},
     run=invite,
     text=gettext_lazy(
         "We mail a link to this address. Only whoever reads mail there can accept, within 7 days."
@@ -287,7 +297,7 @@ def key_facts(key: ApiKey) -> Facts:
 
 def invitation_state(invitation: Invitation, now: datetime) -> SafeString:
     if invitation.accepted_at:
-        return badge("DONE", _("Accepted"))
+        return badge("DONE", pgettext("state of an invitation", "Accepted"))
     if invitation.revoked_at:
         return badge("REVOKED", _("Revoked"))
     if invitation.expires_at <= now:

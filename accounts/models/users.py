@@ -29,7 +29,7 @@ class UserManager(BaseUserManager["User"]):
 @tracked(verbose_name=_("user change"), exclude=["password", "last_login"])
 class User(PlainText, AbstractBaseUser, PermissionsMixin):
     """
-    Somebody who signs in, by e-mail: a customer's person, one of the staff, or both.
+    Somebody who signs in, by e-mail: a customer's person or one of the staff.
     """
 
     email = models.EmailField(_("e-mail"), unique=True)

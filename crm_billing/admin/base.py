@@ -12,6 +12,7 @@ from django.contrib.admin import SimpleListFilter
 from django.contrib.admin.utils import unquote
 from django.contrib.admin.views.main import ERROR_FLAG, ChangeList
 from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
@@ -86,6 +87,16 @@ class ReadOnlyAdmin(ModelAdmin):
         offered = {name for one in self.list_filter for name in _asked_by(one)}
         known = lookup in offered or lookup.partition("__")[0] in offered
         return known and super().lookup_allowed(lookup, value, request)
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        """
+        Search; no text holds a NUL, which PostgreSQL would not even take to look for.
+        """
+        if "\0" in search_term:
+            return queryset.none(), False
+        return super().get_search_results(request, queryset, search_term)
 
     def get_urls(self) -> list[URLPattern]:
         opts = self.opts

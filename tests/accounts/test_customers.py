@@ -46,6 +46,14 @@ class TestOpen:
         with pytest.raises(customers.UnknownCurrency):
             customers.open(name="A", owner_email="a@example.com", at=NOON, currency="XXX")
 
+    def test_refuses_staff_as_its_owner(self):
+        person = staff(SUPPORT, email="sue@example.com")
+        person.emailaddress_set.create(email="own@example.com", verified=True)
+        for email in ("Sue@example.com", "own@example.com"):
+            with pytest.raises(customers.StaffNoMember):
+                customers.open(name="晨星科技", owner_email=email, at=NOON)
+        assert not Customer.objects.exists()
+
 
 class TestChange:
     def test_lets_an_owner_change_details(self):

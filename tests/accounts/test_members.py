@@ -6,6 +6,7 @@ from django.contrib.auth.models import Permission
 from django.core import mail
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, connection, transaction
+from django.urls import reverse
 
 from accounts import customers, members
 from accounts.models import Customer, Invitation, Member
@@ -72,7 +73,21 @@ class TestInvite:
         for person in (UserFactory(), owner_of(open_customer()), staff("FINANCE_MAKER")):
             with pytest.raises(customers.NotAllowed):
                 invite(customer, by=person)
-        assert invite(customer, by=staff(SUPPORT))
+        assert invite(customer, role="VIEWER", by=staff(SUPPORT))
+
+    @pytest.mark.parametrize("role", ["OWNER", "FINANCE"])
+    def test_refuses_more_than_a_viewer_of_staff_who_may_not_change_roles(self, role):
+        customer = open_customer()
+        with pytest.raises(customers.NotAllowed):
+            invite(customer, role=role, by=staff(SUPPORT))
+        assert invite(customer, role=role, by=staff(ADMIN))
+
+    def test_refuses_every_address_of_staff(self):
+        person = staff(SUPPORT, email="sue@example.com")
+        person.emailaddress_set.create(email="own@example.com", verified=True)
+        for email in ("Sue@example.com ", "own@example.com"):
+            with pytest.raises(customers.StaffNoMember):
+                invite(open_customer(), email)
 
     def test_refuses_members_and_the_invited(self):
         customer = open_customer()
@@ -178,6 +193,118 @@ class TestAccept:
         person = member_of(customer, email="new@example.com")
         with pytest.raises(members.AlreadyMember):
             members.accept(invitation_id=invitation.pk, at=LATER, by=person)
+
+    def test_refuses_who_became_staff_meanwhile(self):
+        customer = open_customer()
+        invitation = invite(customer)
+        person = staff(SUPPORT, email="new@example.com")
+        with pytest.raises(customers.StaffNoMember):
+            members.accept(invitation_id=invitation.pk, at=LATER, by=person)
+        assert customer.members.count() == 1
+
+
+class TestTellOwners:
+    """
+    What staff do about a customer's people, each of its owners learns by mail, once.
+    """
+
+    @pytest.fixture
+    def customer(self):
+        customer = open_customer(owner=UserFactory(email="li@example.com", locale="en"))
+        member_of(customer, "OWNER", email="wang@example.com")
+        member_of(customer, "FINANCE", email="vera@example.com")
+        return customer
+
+    @staticmethod
+    def mails():
+        outbox.relay(at=LATER)
+        outbox.relay(at=LATER)
+        return {tuple(one.to): f"{one.subject}\n{one.body}" for one in mail.outbox}
+
+    @pytest.mark.parametrize(
+        ("what", "says", "in_chinese"),
+        [
+            ("invite", "invited new@example.com to act for 晨星科技. Role: Viewer", "邀请"),
+            ("role", "changed the role of vera@example.com for 晨星科技. New role: Owner", "变更"),
+            ("remove", "removed vera@example.com from 晨星科技. Role until now: Finance", "移除"),
+        ],
+    )
+    def test_mails_each_in_their_language(self, customer, settings, what, says, in_chinese):
+        vera, by = Member.objects.get(user__email="vera@example.com"), staff(ADMIN)
+        match what:
+            case "invite":
+                invite(customer, role="VIEWER", by=by)
+            case "role":
+                members.change_role(member_id=vera.pk, role="OWNER", at=NOON, by=by)
+            case "remove":
+                members.remove(member_id=vera.pk, at=NOON, by=by)
+        sent = self.mails()
+        assert sent.keys() - {("new@example.com",)} == {("li@example.com",), ("wang@example.com",)}
+        assert len(mail.outbox) == len(sent)
+        assert says in sent["li@example.com",]
+        assert f"{settings.SITE_URL}{reverse('accounts:member-list')}" in sent["li@example.com",]
+        assert in_chinese in sent["wang@example.com",] and "晨星科技" in sent["wang@example.com",]
+
+    def test_tells_an_owner_who_is_removed(self, customer):
+        wang = Member.objects.get(user__email="wang@example.com")
+        members.remove(member_id=wang.pk, at=NOON, by=staff(ADMIN))
+        assert ("wang@example.com",) in self.mails()
+
+    def test_says_nothing_of_what_the_customer_does_itself(self, customer):
+        owner = Member.objects.get(user__email="li@example.com").user
+        vera = Member.objects.get(user__email="vera@example.com")
+        invite(customer, by=owner)
+        members.change_role(member_id=vera.pk, role="VIEWER", at=NOON, by=owner)
+        members.remove(member_id=vera.pk, at=NOON, by=vera.user)
+        assert self.mails().keys() == {("new@example.com",)}
+
+    def test_says_nothing_where_nothing_changes(self, customer):
+        vera = Member.objects.get(user__email="vera@example.com")
+        members.change_role(member_id=vera.pk, role="FINANCE", at=NOON, by=staff(ADMIN))
+        assert not self.mails()
+
+
+class TestStaffAreNoMembers:
+    """
+    The database says it too, whoever writes.
+    """
+
+    @pytest.mark.parametrize(
+        ("sql", "rule"),
+        [
+            (
+                "INSERT INTO accounts_member (user_id, customer_id, role, created_at)"
+                " SELECT {staff}, {customer}, 'VIEWER', now()",
+                "accounts_member_is_not_staff",
+            ),
+            (
+                "UPDATE accounts_member SET user_id = {staff}",
+                "accounts_member_is_not_staff",
+            ),
+            (
+                "UPDATE accounts_user SET is_staff = true WHERE id = {member}",
+                "accounts_staff_is_not_a_member",
+            ),
+        ],
+    )
+    def test_is_kept_by_the_database(self, sql, rule):
+        customer = open_customer()
+        ids = {"staff": staff(SUPPORT).pk, "member": owner_of(customer).pk, "customer": customer.pk}
+        with (
+            pytest.raises(IntegrityError) as refused,
+            transaction.atomic(),
+            connection.cursor() as cursor,
+        ):
+            cursor.execute(sql.format(**ids))
+        assert refused.value.__cause__.diag.constraint_name == rule
+
+    def test_leaves_everybody_else_alone(self):
+        person = staff(SUPPORT)
+        person.name = "Sue"
+        person.save()
+        person.is_staff = False
+        person.save()
+        assert member(open_customer(owner=person), person).role == "OWNER"
 
 
 class TestRevoke:

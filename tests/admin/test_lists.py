@@ -42,6 +42,14 @@ def test_answer_no_question_they_do_not_offer(client, fake_gateway, name, lookup
         assert response.url.endswith("?e=1")
 
 
+def test_find_nothing_by_a_text_no_row_can_hold(fake_gateway):
+    world.make(fake_gateway)
+    client = world.signed_in("ADMIN")
+    asked = {"app_label": "wallet", "model_name": "adjustment", "field_name": "customer"}
+    answer = client.get(reverse("admin:autocomplete"), asked | {"term": "C\0"})
+    assert (answer.status_code, answer.json()["results"]) == (200, [])
+
+
 @pytest.mark.parametrize(
     "query", ["cases=zzz", "at_from=nonsense", "at_from=2026-11-01&at_to=2026-99-99"]
 )

@@ -56,13 +56,14 @@ def admin(client):
 class TestInvite:
     def test_mails_the_link_and_is_on_record(self, client, customer):
         sign_in_staff(client, staff(SUPPORT, name="Sue Support"))
-        sent = {"email": "New@Example.com", "role": "FINANCE"}
+        sent = {"email": "New@Example.com", "role": "VIEWER"}
         response = client.post(page(customer, "invite"), sent)
         assert (response.status_code, response.url) == (302, people(customer))
         outbox.relay(at=timezone.now())
-        assert mail.outbox[0].to == ["new@example.com"]
+        told = {one.to[0] for one in mail.outbox}
+        assert told == {"new@example.com", owner_of(customer).email}
         invitation = Invitation.objects.get(customer=customer)
-        assert (invitation.role, invitation.invited_by.name) == ("FINANCE", "Sue Support")
+        assert (invitation.role, invitation.invited_by.name) == ("VIEWER", "Sue Support")
         shown = changes(client, customer)
         assert "new@example.com" in shown and "Sue Support" in shown
         assert invitation.token_sha256 not in shown
@@ -74,12 +75,14 @@ class TestInvite:
             ({"email": "", "role": "VIEWER"}, "email", "required"),
             ({"email": "invited@example.com", "role": "VIEWER"}, "email", "open already"),
             ({"email": "member@example.com", "role": "VIEWER"}, "email", "member already"),
+            ({"email": "sue@example.com", "role": "VIEWER"}, "email", "Staff do not act"),
             ({"email": "new@example.com", "role": "BOSS"}, "role", "Choose one from the list"),
             ({"email": "new@example.com"}, "role", "required"),
         ],
     )
     def test_says_at_the_field_what_is_wrong(self, client, admin, customer, sent, field, words):
         member_of(customer, email="member@example.com")
+        staff(SUPPORT, email="sue@example.com")
         world.invited(customer, "invited@example.com")
         said = refusals(client, page(customer, "invite"), sent)
         assert set(said) == {field} and words in said[field][0]
@@ -91,6 +94,16 @@ class TestInvite:
         response = client.post(page(customer, "invite"), sent, headers={"accept-language": "zh"})
         assert response.context["form"].errors["email"] == ["此人已是成员。"]
         assert "邀请成员" in response.text
+
+    @pytest.mark.parametrize("role", ["OWNER", "FINANCE"])
+    def test_lets_support_invite_viewers_only(self, client, customer, role):
+        sign_in_staff(client, staff(SUPPORT))
+        shown = client.get(page(customer, "invite"), **ENGLISH).text
+        assert 'value="VIEWER"' in shown and f'value="{role}"' not in shown
+        assert "by the customer's owner or an administrator" in shown
+        sent = {"email": "new@example.com", "role": role}
+        assert refusals(client, page(customer, "invite"), sent).keys() == {"role"}
+        assert not Invitation.objects.exists()
 
     def test_is_not_offered_for_closed_customers(self, client, admin, customer):
         Customer.objects.filter(pk=customer.pk).update(status="CLOSED")
@@ -165,6 +178,15 @@ class TestRevokeKey:
         assert not any(staff(role).has_perm("accounts.add_apikey") for role in roles)
         with pytest.raises(NoReverseMatch):
             reverse("admin:accounts_apikey_add")
+
+
+class TestState:
+    def test_of_an_accepted_invitation_is_no_moment(self, client, admin, customer):
+        invitation = world.invited(customer)
+        now = timezone.now()
+        Invitation.objects.update(accepted_at=now, accepted_by=owner_of(customer))
+        shown = client.get(page(invitation), headers={"accept-language": "zh"}).text
+        assert "已接受" in shown and "接受时间" not in shown
 
 
 class TestRevokeInvitation:

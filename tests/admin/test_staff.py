@@ -8,7 +8,7 @@ from accounts.admin.staff import MEANINGS, ROLES
 from accounts.models import User
 from accounts.roles import ACTS, ADMIN, FINANCE_MAKER, SUPPORT
 from tests.admin import world
-from tests.factories import UserFactory, sign_in_staff, staff
+from tests.factories import UserFactory, open_customer, sign_in_staff, staff
 
 pytestmark = pytest.mark.django_db
 
@@ -42,6 +42,22 @@ class TestAppoint:
         known = staff(SUPPORT)
         response = client.post(reverse(APPOINT), asked(email=known.email.upper()))
         assert response.context["form"].errors["email"]
+
+    def test_refuses_at_the_field_who_acts_for_a_customer(self, client, admin):
+        owner = UserFactory(name="Li Wei", email="li@example.com")
+        open_customer(owner=owner)
+        owner.emailaddress_set.create(email="other@example.com", verified=True)
+        for email in ("Li@example.com", "other@example.com"):
+            response = client.post(reverse(APPOINT), asked(email=email, name="Changed"))
+            assert response.context["form"].errors.keys() == {"email"}
+        owner.refresh_from_db()
+        assert (owner.name, owner.is_staff) == ("Li Wei", False)
+
+    def test_overwrites_nobodys_name(self, client, admin):
+        person = UserFactory(name="Li Wei", email="li@example.com", locale="en")
+        client.post(reverse(APPOINT), asked(email="li@example.com", name="X", locale="zh-hans"))
+        person.refresh_from_db()
+        assert (person.name, person.locale, person.is_staff) == ("Li Wei", "en", True)
 
     def test_cannot_make_a_superuser(self, client, admin):
         forged = {"is_superuser": "1", "is_staff": "0", "password": "x"}
