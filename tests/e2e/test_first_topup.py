@@ -57,7 +57,7 @@ class TestOnAPhoneInChinese:
         expect(page.locator("#topup")).to_have_attribute("data-state", "PENDING")
         lan.check("topup-pending")
         friend = lan.context.new_page()
-        friend.goto(page.locator(".topup-actions a.btn-primary").get_attribute("href"))
+        friend.goto(page.locator(".topup-actions a[rel=noreferrer]").get_attribute("href"))
         friend.locator("button[value=pay]").click()
         friend.wait_for_url(f"**/wallet/topups/{number}/")
         friend.close()
