@@ -81,7 +81,7 @@ class Prices:
         versions = {one.pk: one.price_version_id for one in subscriptions}
         seats = {one.pk: one.seats for one in subscriptions}
         packages = {one.pk: one.package_id for one in subscriptions}
-        first = set(in_trial(versions))
+        first = set(in_trial([one.pk for one in subscriptions if one.had_trial]))
         scheduled = SubscriptionChange.objects.scheduled().filter(subscription__in=versions)
         for change in scheduled.select_related("to_version"):
             if change.to_version is not None:
