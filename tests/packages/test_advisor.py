@@ -285,14 +285,6 @@ class TestPages:
         return fund(open_customer(locale="en", at=begun), "9000.00", at=begun)
 
     @pytest.fixture
-    def english(self, customer, client):
-        owner = owner_of(customer)
-        owner.locale = "en"
-        owner.save()
-        client.force_login(owner)
-        return client
-
-    @pytest.fixture
     def subscription(self, customer):
         begun = timezone.now() - timedelta(days=149)
         published(terms(basic("99.00")), code="present", at=begun)

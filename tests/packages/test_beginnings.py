@@ -12,7 +12,7 @@ from accounts.models import Member
 from packages import checkout, subscriptions
 from packages.beginnings import UseCounted, in_the_way
 from packages.models import Subscription
-from tests.factories import fund, funded_customer, member_of, open_customer, owner_of
+from tests.factories import fund, funded_customer, member_of, open_customer
 from tests.packages.becoming import MARCH_11, changed
 from tests.packages.buying import MARCH_FIRST, bought, on_sale
 from tests.packages.reading import text
@@ -118,15 +118,6 @@ class TestRequireNew:
 @pytest.fixture
 def customer():
     return fund(open_customer(locale="en"), "2000.00")
-
-
-@pytest.fixture
-def english(customer, client):
-    owner = owner_of(customer)
-    owner.locale = "en"
-    owner.save()
-    client.force_login(owner)
-    return client
 
 
 def change_of(held: Subscription) -> str:

@@ -9,7 +9,7 @@ from accounts.models import Consent, Member
 from crm_billing.templatetags.ui import money as shown
 from packages import subscriptions, waiting
 from packages.models import Charge, Subscription, SubscriptionChange
-from tests.factories import cny, fund, member_of, open_customer, owner_of
+from tests.factories import cny, fund, member_of, open_customer
 from tests.packages.buying import bought, left, on_sale
 from tests.packages.reading import text
 from tests.packages.shelf import basic, seats, terms
@@ -22,15 +22,6 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def customer():
     return fund(open_customer(locale="en"), "1000.00")
-
-
-@pytest.fixture
-def english(customer, client):
-    owner = owner_of(customer)
-    owner.locale = "en"
-    owner.save()
-    client.force_login(owner)
-    return client
 
 
 @pytest.fixture

@@ -23,15 +23,6 @@ def customer():
 
 
 @pytest.fixture
-def english(customer, client):
-    owner = owner_of(customer)
-    owner.locale = "en"
-    owner.save()
-    client.force_login(owner)
-    return client
-
-
-@pytest.fixture
 def charge(customer):
     price = on_sale(terms(basic("99.00"), seats(1)))
     bought(customer, price, seats=3, at=timezone.now(), by=owner_of(customer))

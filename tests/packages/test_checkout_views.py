@@ -32,15 +32,6 @@ def customer():
     return fund(open_customer(locale="en"), "150.00")
 
 
-@pytest.fixture
-def english(customer, client):
-    owner = owner_of(customer)
-    owner.locale = "en"
-    owner.save()
-    client.force_login(owner)
-    return client
-
-
 def quoted(customer, version=None, *, at=None, **options) -> PriceQuote:
     return checkout.quote(
         customer=customer, price_version=version or on_sale(), at=at or timezone.now(), **options

@@ -187,14 +187,6 @@ def test_of_many_at_once_one_is_taken(charge):
 
 
 class TestPages:
-    @pytest.fixture
-    def english(self, customer, client):
-        owner = owner_of(customer)
-        owner.locale = "en"
-        owner.save()
-        client.force_login(owner)
-        return client
-
     def test_go_from_the_charge_to_the_answer(self, english, charge):
         here = f"/charges/{charge.pk}/"
         assert f"{here}dispute/" in english.get(here).content.decode()

@@ -7,7 +7,7 @@ from django.utils import timezone
 from accounts.models import Consent, Member
 from packages import pausing
 from packages.models import Charge, Pause, Subscription
-from tests.factories import cny, fund, member_of, open_customer, owner_of
+from tests.factories import cny, fund, member_of, open_customer
 from tests.packages.buying import bought, left, on_sale
 from tests.packages.reading import text
 from tests.packages.renewing import DAY, now, swept, told
@@ -19,15 +19,6 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def customer():
     return fund(open_customer(locale="en"), "150.00", at=timezone.now() - 90 * DAY)
-
-
-@pytest.fixture
-def english(customer, client):
-    owner = owner_of(customer)
-    owner.locale = "en"
-    owner.save()
-    client.force_login(owner)
-    return client
 
 
 @pytest.fixture

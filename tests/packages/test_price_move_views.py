@@ -20,15 +20,6 @@ def customer():
     return fund(open_customer(locale="en"), "1000.00")
 
 
-@pytest.fixture
-def english(customer, client):
-    owner = owner_of(customer)
-    owner.locale = "en"
-    owner.save()
-    client.force_login(owner)
-    return client
-
-
 def told_of(customer, new=DEARER, *, days=31):
     """
     Return a yearly subscription whose customer was told of another price just now.

@@ -23,15 +23,6 @@ def customer():
 
 
 @pytest.fixture
-def english(customer, client):
-    owner = owner_of(customer)
-    owner.locale = "en"
-    owner.save()
-    client.force_login(owner)
-    return client
-
-
-@pytest.fixture
 def viewer(customer, client):
     client.force_login(member_of(customer, Member.Role.VIEWER, locale="en"))
     return client

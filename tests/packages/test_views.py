@@ -50,15 +50,6 @@ def customer():
     return open_customer(locale="en")
 
 
-@pytest.fixture
-def english(customer, client):
-    owner = owner_of(customer)
-    owner.locale = "en"
-    owner.save()
-    client.force_login(owner)
-    return client
-
-
 def text(response) -> str:
     """
     Return what a page says, without its markup.
