@@ -10,7 +10,7 @@ from djmoney.money import Money
 
 from crm_billing.money import from_minor, rounded, to_minor
 from packages import charges
-from packages.changes import Part
+from packages.change_parts import Part
 
 
 def frozen(parts: Sequence[Part]) -> list[dict[str, Any]]:

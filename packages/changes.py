@@ -2,7 +2,7 @@
 What a change of a subscription costs: what is shown before is what is posted. Reads, never writes.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from decimal import Decimal
@@ -12,11 +12,10 @@ from django.utils.translation import gettext as _
 from djmoney.money import Money
 
 from crm_billing.errors import DomainError
-from crm_billing.money import from_minor
-from packages import periods, quotes, redemptions, seating
+from packages import change_parts, periods, quotes, redemptions, seating
+from packages.change_parts import Part
 from packages.discounts import Course
 from packages.models import (
-    Charge,
     CouponUse,
     ExtraPack,
     Overage,
@@ -25,8 +24,6 @@ from packages.models import (
     SubscriptionChange,
     SubscriptionPeriod,
 )
-from packages.proration import TICK, prorate
-from packages.quotes import Line
 from packages.terms import METERED, USED
 
 
@@ -44,22 +41,6 @@ class NotNow(DomainError):
     """
 
     code = "change_not_now"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
-    """
-    One line of a change: what is left of something given back, or what of something new is left to
-    pay. whole: of a full term, negative when given back. amount: of it, rounded once, and never
-    more given back than was paid. ticks, of: the share of the term, in microseconds; equal for a
-    whole new one.
-    """
-
-    line: Line
-    whole: Money
-    amount: Money
-    ticks: int
-    of: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -272,13 +253,13 @@ def _in_this_term(
     was, becomes = prices.was, prices.becomes
     parts: list[Part] = []
     if not period.is_trial:
-        gone, come = _differing(was, becomes)
-        paid = _paid(subscription)
-        parts += [_given_back(one, paid, at, period) for one in gone]
-        parts += [_taken(one, at, period) for one in come]
+        gone, come = change_parts.differing(was, becomes)
+        paid = change_parts.paid(subscription)
+        parts += [change_parts.given_back(one, paid, at, period) for one in gone]
+        parts += [change_parts.taken(one, at, period) for one in come]
         if version.package_id != subscription.package_id:
-            parts += [_whole(one) for one in becomes.lines if one.is_once]
-    due = _sum(parts, subscription.currency)
+            parts += [change_parts.whole(one) for one in becomes.lines if one.is_once]
+    due = change_parts.total(parts, subscription.currency)
     owes_use = not period.is_trial and _leaves_use_uncounted(subscription, was, becomes)
     at_once = due.amount >= 0 and not owes_use
     if period.is_trial:
@@ -334,12 +315,14 @@ def _by_a_new_term(
     today = periods.day_in(at, zone)
     cut, ends_at = periods.span(today, version.interval, 0, zone)
     cut = max(cut, period.starts_at)
-    paid = _paid(subscription)
-    again = [one for one in was.lines if _recurs(one)]
-    parts = [_given_back(one, paid, cut, period) for one in again]
+    paid = change_parts.paid(subscription)
+    again = [one for one in was.lines if one.recurs]
+    parts = [change_parts.given_back(one, paid, cut, period) for one in again]
     new = version.package_id != subscription.package_id
-    parts += [_whole(one) for one in becomes.lines if _recurs(one) or (one.is_once and new)]
-    due = _sum(parts, subscription.currency)
+    parts += [
+        change_parts.whole(one) for one in becomes.lines if one.recurs or (one.is_once and new)
+    ]
+    due = change_parts.total(parts, subscription.currency)
     if due.amount < 0:
         return Planned(
             version=version,
@@ -367,71 +350,3 @@ def _by_a_new_term(
         due=due,
         each_term=prices.anew.each_term,
     )
-
-
-def _differing(was: quotes.Quote, becomes: quotes.Quote) -> tuple[list[Line], list[Line]]:
-    """
-    Return the lines that go and those that come; what costs the same in both stays out of it.
-    """
-    before = {one.component.code: one for one in was.lines if _recurs(one)}
-    after = {one.component.code: one for one in becomes.lines if _recurs(one)}
-    same = {
-        code for code, one in before.items() if code in after and after[code].amount == one.amount
-    }
-    return (
-        [one for code, one in before.items() if code not in same and one.amount.amount],
-        [one for code, one in after.items() if code not in same and one.amount.amount],
-    )
-
-
-def _recurs(line: Line) -> bool:
-    return not (line.is_once or line.is_use)
-
-
-def _paid(subscription: Subscription) -> dict[str, Money]:
-    """
-    Return what was paid for each component in the running term, less what was given back.
-    """
-    paid: dict[str, Money] = {}
-    nothing = from_minor(0, subscription.currency)
-    charged = Charge.objects.filter(
-        subscription=subscription, period_number=subscription.period_number
-    )
-    for charge in charged.order_by("pk"):
-        for line in charge.lines:
-            amount = from_minor(line["amount_minor"], subscription.currency)
-            paid[line["code"]] = paid.get(line["code"], nothing) + amount
-    return paid
-
-
-def _given_back(
-    line: Line, paid: dict[str, Money], at: datetime, period: SubscriptionPeriod
-) -> Part:
-    share = prorate(line.amount, at=at, start=period.starts_at, end=period.ends_at)
-    most = paid.get(line.component.code, line.amount * 0)
-    return _part(line, -line.amount, -min(share, most), at, period)
-
-
-def _taken(line: Line, at: datetime, period: SubscriptionPeriod) -> Part:
-    share = prorate(line.amount, at=at, start=period.starts_at, end=period.ends_at)
-    return _part(line, line.amount, share, at, period)
-
-
-def _whole(line: Line) -> Part:
-    return Part(line=line, whole=line.amount, amount=line.amount, ticks=1, of=1)
-
-
-def _part(
-    line: Line, whole: Money, amount: Money, at: datetime, period: SubscriptionPeriod
-) -> Part:
-    return Part(
-        line=line,
-        whole=whole,
-        amount=amount,
-        ticks=(period.ends_at - at) // TICK,
-        of=(period.ends_at - period.starts_at) // TICK,
-    )
-
-
-def _sum(parts: Iterable[Part], currency: str) -> Money:
-    return sum((part.amount for part in parts), from_minor(0, currency))

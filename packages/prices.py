@@ -108,7 +108,7 @@ class Prices:
         if coupon is not None and not redemptions.is_for(coupon, version.package_id):
             coupon = None
         quote = quotes.price(version.terms, seats=seats, discount=coupon and coupon.discount)
-        taken = [one for one in quote.lines if not one.is_use and (is_first or not one.is_once)]
+        taken = [one for one in quote.lines if one.recurs or (one.is_once and is_first)]
         return EachTerm(
             amount=quote.at_start if is_first else quote.each_term,
             lines=json.dumps(charges.frozen(taken), ensure_ascii=False),

@@ -99,6 +99,13 @@ class Line:
     def is_use(self) -> bool:
         return self.component.kind in USED
 
+    @property
+    def recurs(self) -> bool:
+        """
+        Tell whether it is paid with every term, before it.
+        """
+        return not (self.is_once or self.is_use)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quote:
