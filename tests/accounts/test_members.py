@@ -1,33 +1,21 @@
 from datetime import timedelta
-from threading import Barrier, Thread
 
 import pytest
 from django.contrib.auth.models import Permission
 from django.core import mail
 from django.core.exceptions import ValidationError
-from django.db import IntegrityError, connection, transaction
-from django.urls import reverse
+from django.db import connection
 
 from accounts import customers, members
 from accounts.models import Customer, Invitation, Member
 from accounts.roles import ADMIN, SUPPORT
 from crm_billing import outbox
+from tests.accounts.joining import invite, member
 from tests.factories import NOON, UserFactory, member_of, open_customer, owner_of, staff
 
 pytestmark = pytest.mark.django_db
 
-ALTER = "ALTER TABLE accounts_member"
 LATER = NOON + timedelta(days=1)
-
-
-def invite(customer, email="new@example.com", role="FINANCE", at=NOON, by=None):
-    return members.invite(
-        customer_id=customer.pk, email=email, role=role, at=at, by=by or owner_of(customer)
-    )
-
-
-def member(customer, user):
-    return Member.objects.get(customer=customer, user=user)
 
 
 class TestInvite:
@@ -203,110 +191,6 @@ class TestAccept:
         assert customer.members.count() == 1
 
 
-class TestTellOwners:
-    """
-    What staff do about a customer's people, each of its owners learns by mail, once.
-    """
-
-    @pytest.fixture
-    def customer(self):
-        customer = open_customer(owner=UserFactory(email="li@example.com", locale="en"))
-        member_of(customer, "OWNER", email="wang@example.com")
-        member_of(customer, "FINANCE", email="vera@example.com")
-        return customer
-
-    @staticmethod
-    def mails():
-        outbox.relay(at=LATER)
-        outbox.relay(at=LATER)
-        return {tuple(one.to): f"{one.subject}\n{one.body}" for one in mail.outbox}
-
-    @pytest.mark.parametrize(
-        ("what", "says", "in_chinese"),
-        [
-            ("invite", "invited new@example.com to act for 晨星科技. Role: Viewer", "邀请"),
-            ("role", "changed the role of vera@example.com for 晨星科技. New role: Owner", "变更"),
-            ("remove", "removed vera@example.com from 晨星科技. Role until now: Finance", "移除"),
-        ],
-    )
-    def test_mails_each_in_their_language(self, customer, settings, what, says, in_chinese):
-        vera, by = Member.objects.get(user__email="vera@example.com"), staff(ADMIN)
-        match what:
-            case "invite":
-                invite(customer, role="VIEWER", by=by)
-            case "role":
-                members.change_role(member_id=vera.pk, role="OWNER", at=NOON, by=by)
-            case "remove":
-                members.remove(member_id=vera.pk, at=NOON, by=by)
-        sent = self.mails()
-        assert sent.keys() - {("new@example.com",)} == {("li@example.com",), ("wang@example.com",)}
-        assert len(mail.outbox) == len(sent)
-        assert says in sent["li@example.com",]
-        assert f"{settings.SITE_URL}{reverse('accounts:member-list')}" in sent["li@example.com",]
-        assert in_chinese in sent["wang@example.com",] and "晨星科技" in sent["wang@example.com",]
-
-    def test_tells_an_owner_who_is_removed(self, customer):
-        wang = Member.objects.get(user__email="wang@example.com")
-        members.remove(member_id=wang.pk, at=NOON, by=staff(ADMIN))
-        assert ("wang@example.com",) in self.mails()
-
-    def test_says_nothing_of_what_the_customer_does_itself(self, customer):
-        owner = Member.objects.get(user__email="li@example.com").user
-        vera = Member.objects.get(user__email="vera@example.com")
-        invite(customer, by=owner)
-        members.change_role(member_id=vera.pk, role="VIEWER", at=NOON, by=owner)
-        members.remove(member_id=vera.pk, at=NOON, by=vera.user)
-        assert self.mails().keys() == {("new@example.com",)}
-
-    def test_says_nothing_where_nothing_changes(self, customer):
-        vera = Member.objects.get(user__email="vera@example.com")
-        members.change_role(member_id=vera.pk, role="FINANCE", at=NOON, by=staff(ADMIN))
-        assert not self.mails()
-
-
-class TestStaffAreNoMembers:
-    """
-    The database says it too, whoever writes.
-    """
-
-    @pytest.mark.parametrize(
-        ("sql", "rule"),
-        [
-            (
-                "INSERT INTO accounts_member (user_id, customer_id, role, created_at)"
-                " SELECT {staff}, {customer}, 'VIEWER', now()",
-                "accounts_member_is_not_staff",
-            ),
-            (
-                "UPDATE accounts_member SET user_id = {staff}",
-                "accounts_member_is_not_staff",
-            ),
-            (
-                "UPDATE accounts_user SET is_staff = true WHERE id = {member}",
-                "accounts_staff_is_not_a_member",
-            ),
-        ],
-    )
-    def test_is_kept_by_the_database(self, sql, rule):
-        customer = open_customer()
-        ids = {"staff": staff(SUPPORT).pk, "member": owner_of(customer).pk, "customer": customer.pk}
-        with (
-            pytest.raises(IntegrityError) as refused,
-            transaction.atomic(),
-            connection.cursor() as cursor,
-        ):
-            cursor.execute(sql.format(**ids))
-        assert refused.value.__cause__.diag.constraint_name == rule
-
-    def test_leaves_everybody_else_alone(self):
-        person = staff(SUPPORT)
-        person.name = "Sue"
-        person.save()
-        person.is_staff = False
-        person.save()
-        assert member(open_customer(owner=person), person).role == "OWNER"
-
-
 class TestRevoke:
     def test_refuses_what_is_over(self):
         customer = open_customer()
@@ -377,86 +261,6 @@ class TestRemove:
                 at=NOON,
                 by=member_of(customer, "FINANCE"),
             )
-
-
-class TestLastOwner:
-    """
-    The database says it too, whoever writes.
-    """
-
-    @pytest.mark.parametrize(
-        "sql", ["DELETE FROM accounts_member", "UPDATE accounts_member SET role = 'VIEWER'"]
-    )
-    def test_is_kept_by_the_database(self, sql):
-        open_customer()
-        with (
-            pytest.raises(IntegrityError, match="without an owner"),
-            transaction.atomic(),
-            connection.cursor() as cursor,
-        ):
-            cursor.execute(sql)
-            cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
-
-    def test_may_change_hands_within_a_transaction(self):
-        customer = open_customer()
-        owner, viewer = owner_of(customer), member_of(customer)
-        with connection.cursor() as cursor:
-            Member.objects.filter(user=owner).update(role="VIEWER")
-            Member.objects.filter(user=viewer).update(role="OWNER")
-            cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
-
-    @pytest.mark.django_db(transaction=True)
-    @pytest.mark.parametrize("way", ["command", "sql"])
-    def test_survives_two_owners_removing_each_other_at_once(self, way):
-        customer = open_customer()
-        one = owner_of(customer)
-        two = member_of(customer, "OWNER")
-        barrier, refusals = Barrier(2), []
-
-        def by_command(victim, by):
-            members.remove(member_id=member(customer, victim).pk, at=NOON, by=by)
-
-        def by_sql(victim, by):
-            with transaction.atomic():
-                Member.objects.filter(user=victim).delete()
-
-        def act(victim, by):
-            try:
-                barrier.wait(5)
-                (by_command if way == "command" else by_sql)(victim, by)
-            except (members.LastOwner, customers.NotAllowed, IntegrityError) as refusal:
-                refusals.append(refusal)
-            finally:
-                connection.close()
-
-        threads = [Thread(target=act, args=pair) for pair in ((one, two), (two, one))]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join(20)
-
-        assert len(refusals) == 1
-        assert customer.members.filter(role="OWNER").count() == 1
-
-
-class TestLastOwnerControl:
-    """
-    The race without the guard: it is the guard that saves the owner.
-    """
-
-    @pytest.mark.django_db(transaction=True)
-    def test_loses_both_owners(self):
-        customer = open_customer()
-        one, two = owner_of(customer), member_of(customer, "OWNER")
-        with connection.cursor() as cursor:
-            cursor.execute(f"{ALTER} DISABLE TRIGGER accounts_customer_keeps_an_owner")
-        try:
-            for victim in (one, two):
-                Member.objects.filter(user=victim).delete()
-            assert not customer.members.exists()
-        finally:
-            with connection.cursor() as cursor:
-                cursor.execute(f"{ALTER} ENABLE TRIGGER accounts_customer_keeps_an_owner")
 
 
 class TestAdminPermission:

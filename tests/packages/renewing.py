@@ -37,3 +37,14 @@ def now(subscription: Subscription) -> Subscription:
     Return a subscription as the database has it.
     """
     return Subscription.objects.get(pk=subscription.pk)
+
+
+def renewed(subscription, count: int = 1):
+    """
+    Let so many terms go by, each announced and paid.
+    """
+    for _ in range(count):
+        subscription = now(announced(subscription))
+        assert swept(subscription.paid_until) == RenewalReport(ok=1)
+        subscription = now(subscription)
+    return subscription

@@ -11,9 +11,9 @@ from packages import subscriptions, waiting
 from packages.models import Charge, Subscription, SubscriptionChange
 from tests.factories import cny, fund, member_of, open_customer
 from tests.packages.buying import bought, left, on_sale
+from tests.packages.checking_out import paid
 from tests.packages.reading import text
 from tests.packages.shelf import basic, seats, terms
-from tests.packages.test_checkout import paid
 from wallet.models import TopUp
 
 pytestmark = pytest.mark.django_db

@@ -12,9 +12,9 @@ from packages import checkout, subscriptions
 from packages.models import PriceQuote, Subscription
 from tests.factories import cny, fund, member_of, open_customer, owner_of
 from tests.packages.buying import bought, left, on_sale
+from tests.packages.checking_out import paid
 from tests.packages.reading import text
 from tests.packages.shelf import basic, offer, once, published, repriced, seats, terms
-from tests.packages.test_checkout import paid
 from tests.wallet.topup_setting import deliver
 from wallet.models import TopUp
 

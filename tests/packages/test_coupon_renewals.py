@@ -11,10 +11,9 @@ from packages.renewals import RenewalReport
 from tests.factories import cny, fund, funded_customer, open_customer
 from tests.packages.buying import bought, left, on_sale, shanghai
 from tests.packages.couponing import coupon
-from tests.packages.renewing import DAY, announced, now, swept, told
+from tests.packages.renewing import DAY, announced, now, renewed, swept, told
 from tests.packages.shelf import basic, published, seats, terms
 from tests.packages.test_pausing import JUNE, MAY_10, paused, resumed
-from tests.packages.test_renewals import renewed
 
 pytestmark = pytest.mark.django_db
 

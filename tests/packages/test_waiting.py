@@ -9,9 +9,9 @@ from packages.changing import ChangeStale
 from packages.models import Charge, PriceVersion, Subscription, SubscriptionChange, WaitingChange
 from tests.factories import cny, fund, funded_customer, member_of, owner_of
 from tests.packages.buying import bought, left, on_sale, shanghai
+from tests.packages.checking_out import paid
 from tests.packages.renewing import DAY, announced, now, swept
 from tests.packages.shelf import basic, seats, terms
-from tests.packages.test_checkout import paid
 from tests.packages.test_subscription_guards import refused
 from tests.wallet.racing import prove, race
 from wallet import spending, topups
