@@ -286,8 +286,9 @@ def _is_tried_too(subscription: Subscription, version: PriceVersion) -> bool:
     """
     if version.package_id == subscription.package_id:
         return True
-    own = Subscription.objects.filter(customer_id=subscription.customer_id)
-    return bool(version.trial_days) and not own.having(version.package).exists()
+    others = Subscription.objects.filter(customer_id=subscription.customer_id)
+    others = others.exclude(pk=subscription.pk)
+    return bool(version.trial_days) and not others.having(version.package).exists()
 
 
 def _leaves_use_uncounted(

@@ -69,6 +69,18 @@ class TestCreate:
             create(customer, scopes=scopes, by=owner_of(customer))
         assert create(customer, scopes=scopes)[0].scopes == scopes
 
+    def test_of_use_is_refused_to_customers_by_the_database(self):
+        customer = open_customer()
+        key, _token = create(customer, by=owner_of(customer))
+        ours, _token = create(customer)
+        write = ApiKey.objects.all()
+        refused = "tells of use and was made by a customer"
+        with pytest.raises(IntegrityError, match=refused), transaction.atomic():
+            write.filter(pk=key.pk).update(scopes=["usage:write"])
+        write.filter(pk=ours.pk).update(scopes=["usage:write"])
+        with pytest.raises(IntegrityError, match=refused), transaction.atomic():
+            write.filter(pk=ours.pk).update(created_by=owner_of(customer))
+
     def test_refuses_an_expiry_in_the_past(self):
         with pytest.raises(api_keys.ExpiryInPast):
             create(open_customer(), expires_at=NOON)

@@ -124,6 +124,13 @@ class TestUpgrade:
         assert swept(subscription.paid_until) == RenewalReport(ok=1)
         assert (now(subscription).package.code, left(customer)) == ("big", cny("1100.00"))
 
+    def test_a_trial_goes_back_to_the_package_it_began_with(self):
+        small, big = tried("99.00", "small"), tried("400.00", "big")
+        subscription = bought(funded_customer("1000.00"), small, at=shanghai(2025, 3, 2))
+        changed(subscription, big, at=shanghai(2025, 3, 5))
+        assert changed(subscription, small, at=shanghai(2025, 3, 6)).applied_at
+        assert now(subscription).package.code == "small"
+
     def test_a_trial_left_for_another_package_is_not_offered_again(self):
         small, big = tried("99.00", "small"), tried("400.00", "big")
         customer = funded_customer("1000.00")

@@ -1,0 +1,1 @@
+DROP FUNCTION accounts_apikey_of_use_is_ours CASCADE;

@@ -1,0 +1,4 @@
+DROP FUNCTION
+    packages_trial_goes_on_with_what_is_tried,
+    packages_charge_has_what_is_paid_once
+CASCADE;
