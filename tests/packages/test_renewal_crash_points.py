@@ -3,21 +3,16 @@ kill -9 at every place of a sweep that matters: nothing is left half done, and t
 renews each subscription exactly once.
 """
 
-import json
-import os
-import signal
 import subprocess
-import sys
 
 import pytest
-from django.conf import settings
 from django.core import mail
-from django.db import connection
 
 from crm_billing import outbox
 from packages import renewals
 from packages.models import Charge, RenewalRun, Subscription, SubscriptionPeriod
 from packages.renewals import RenewalReport
+from tests import victims
 from tests.factories import cny, fund, funded_customer
 from tests.packages.buying import bought, left, on_sale, shanghai
 from tests.packages.renewing import DAY, now, swept, told
@@ -25,6 +20,8 @@ from tests.wallet.racing import prove
 from wallet.models import JournalEntry
 
 pytestmark = pytest.mark.django_db(transaction=True)
+
+VICTIM = "tests.packages.crash_victim"
 
 APRIL = shanghai(2025, 4, 1)
 FIVE = 5  # in chunks of two
@@ -38,24 +35,11 @@ POINTS = [
 
 
 def run(crash: str, act: str, at=APRIL, **what: object) -> subprocess.CompletedProcess:
-    """
-    Do one thing in a process of its own that dies at the named point.
-    """
-    order = {"database": connection.settings_dict["NAME"], "act": act, "at": at.isoformat(), **what}
-    return subprocess.run(
-        [sys.executable, "-m", "tests.packages.crash_victim"],
-        input=json.dumps(order),
-        env=os.environ | {"CRASH": crash},
-        cwd=settings.BASE_DIR,
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
+    return victims.run(VICTIM, crash, {"act": act, "at": at.isoformat(), **what})
 
 
 def dies(crash: str, act: str, at=APRIL, **what: object) -> None:
-    ended = run(crash, act, at, **what)
-    assert ended.returncode == -signal.SIGKILL, ended.stderr
+    victims.dies(VICTIM, crash, {"act": act, "at": at.isoformat(), **what})
 
 
 def due(money: str = "200.00") -> list[Subscription]:

@@ -2,19 +2,14 @@
 kill -9 on the worker while it draws, keeps and mails a receipt; the next worker finishes the job.
 """
 
-import json
-import os
 import signal
-import subprocess
-import sys
 from datetime import timedelta
 
 import pytest
-from django.conf import settings
-from django.db import connection
 
 from crm_billing import outbox
 from reports.models import ReceiptDocument
+from tests import victims
 from tests.reports.receipt_setting import RUN, issued
 from wallet import queries
 
@@ -28,20 +23,8 @@ def work(crash: str, mailbox) -> int:
     """
     Relay in a worker of its own that dies at the named point; return how it ended.
     """
-    order = {
-        "database": connection.settings_dict["NAME"],
-        "port": mailbox.port,
-        "at": RUN.isoformat(),
-    }
-    ended = subprocess.run(
-        [sys.executable, "-m", "tests.reports.crash_victim"],
-        input=json.dumps(order),
-        env=os.environ | {"CRASH": crash},
-        cwd=settings.BASE_DIR,
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
+    order: dict[str, object] = {"port": mailbox.port, "at": RUN.isoformat()}
+    ended = victims.run("tests.reports.crash_victim", crash, order)
     assert ended.returncode in (0, -signal.SIGKILL), ended.stderr
     return ended.returncode
 

@@ -4,16 +4,12 @@ again, or the sweep comes by. Each time exactly one credit must be left, and boo
 """
 
 import base64
-import json
-import os
-import signal
 import subprocess
-import sys
 
 import pytest
 from django.conf import settings
-from django.db import connection
 
+from tests import victims
 from tests.wallet.topup_setting import cny, deliver, later, now, started, submitted
 from wallet import books, inbox, payments, queries
 from wallet.models import GatewayCallback, JournalEntry, Receipt
@@ -23,31 +19,15 @@ pytestmark = [
     pytest.mark.usefixtures("fake_gateway"),
 ]
 
+VICTIM = "tests.wallet.crash_victim"
+
 
 def run(crash: str, act: str, **what: object) -> subprocess.CompletedProcess:
-    """
-    Do one thing in a process of its own that dies at the named point.
-    """
-    order = {
-        "database": connection.settings_dict["NAME"],
-        "gateways": settings.GATEWAYS,
-        "act": act,
-        **what,
-    }
-    return subprocess.run(
-        [sys.executable, "-m", "tests.wallet.crash_victim"],
-        input=json.dumps(order),
-        env=os.environ | {"CRASH": crash},
-        cwd=settings.BASE_DIR,
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
+    return victims.run(VICTIM, crash, {"gateways": settings.GATEWAYS, "act": act, **what})
 
 
 def dies(crash: str, act: str, **what: object) -> None:
-    ended = run(crash, act, **what)
-    assert ended.returncode == -signal.SIGKILL, ended.stderr
+    victims.dies(VICTIM, crash, {"gateways": settings.GATEWAYS, "act": act, **what})
 
 
 def parcel(callback) -> dict[str, object]:
