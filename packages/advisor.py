@@ -16,11 +16,11 @@ from djmoney.money import Money
 
 from accounts.models import Customer
 from crm_billing.money import from_minor
-from packages import periods, queries, quotes, redemptions, totals, wording
+from packages import beginnings, periods, queries, quotes, redemptions, totals, wording
 from packages.discounts import Discount
 from packages.models import CouponUse, Meter, PriceVersion, Subscription, SubscriptionChange
 from packages.models.usage import LATEST
-from packages.queries import Offered
+from packages.queries import Held, Offered
 from packages.quotes import Quote, Turnover, Use
 from packages.terms import FEATURE, METERED, NO_TERM, SEAT, USED, Component, Terms
 
@@ -116,16 +116,17 @@ def advise(customer: Customer, *, at: datetime, only: Subscription | None = None
     """
     Return advice on each of a customer's subscriptions, or on one, at a moment.
 
-    Another package the customer has is no alternative. All use is counted, also what is beyond
-    what is included, as though it were allowed. A coupon the subscription has is counted by every
-    price it goes on with for MONTHS to come: one that is over sooner says little about them.
+    What cannot be had beside another subscription of the customer is no alternative. All use is
+    counted, also what is beyond what is included, as though it were allowed. A coupon the
+    subscription has is counted by every price it goes on with for MONTHS to come: one that is over
+    sooner says little about them.
     """
     live = Subscription.objects.live().filter(customer=customer).whole()
     found = list(live.order_by("package__position", "pk"))
     if not found:
         return []
     months = whole_months(at, customer.time_zone)
-    offered = queries.offers(customer, at=at)
+    offered, held = queries.offers(customer, at=at), queries.held(customer)
     meters = _meters(found, offered)
     quantities, turnover = _used(customer, meters, months)
     seats, begun, coupons = _seats(found, months), _begun(found), _coupons(found)
@@ -142,7 +143,7 @@ def advise(customer: Customer, *, at: datetime, only: Subscription | None = None
                 for place, month in enumerate(months)
                 if begun[one.pk] <= month.starts_at
             ],
-            _alternatives(one, offered, {other.package_id for other in found}),
+            _alternatives(one, offered, [other for other in held if other.subscription != one]),
             _own(one, found, meters),
             coupons.get(one.pk),
             periods.day_in(begun[one.pk], customer.time_zone),
@@ -292,15 +293,15 @@ def _limited(one: Component) -> str:
 
 
 def _alternatives(
-    one: Subscription, offered: Sequence[Offered], held: set[int]
+    one: Subscription, offered: Sequence[Offered], others: Sequence[Held]
 ) -> list[PriceVersion]:
     return [
         version
         for offer in offered
         if offer.package.kind == one.package.kind
-        and (offer.package.pk == one.package_id or offer.package.pk not in held)
         for version in offer.prices.values()
         if version.interval != NO_TERM and version.pk != one.price_version_id
+        if beginnings.refusal(others, version, besides=one) is None
     ]
 
 

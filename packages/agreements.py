@@ -12,10 +12,12 @@ from django.utils.translation import gettext_lazy, ngettext
 from djmoney.money import Money
 
 from crm_billing.templatetags.ui import money
-from packages import quotes, wording
+from packages import wording
 from packages.changes import Planned
 from packages.discounts import Course
+from packages.following import Following
 from packages.models import PriceVersion, Subscription
+from packages.prices import in_trial
 from packages.quotes import Quote
 from packages.terms import METERED, NO_TERM, ONE_OFF, PERCENTAGE, SEAT, Terms
 
@@ -38,10 +40,17 @@ class Rule:
     icon: str
 
 
-def renewing(each: Money, interval: str, course: Course | None) -> str:
+def renewals(then: Following) -> list[str]:
     """
-    Say what renewals cost: `each`, for as long as a coupon holds.
+    Say what renewals cost, and what is paid once with the first of them.
     """
+    return [
+        _renewing(then.each_term, then.version.interval, then.course),
+        *_with_first_term(then.once),
+    ]
+
+
+def _renewing(each: Money, interval: str, course: Course | None) -> str:
     if course is None or not course.left:
         each = each if course is None else course.each_term(each)
         return _("It renews by itself for %(each)s until I stop it.") % {
@@ -58,41 +67,40 @@ def renewing(each: Money, interval: str, course: Course | None) -> str:
     ) % {**told, "count": course.left}
 
 
-def with_first_term(once: Money | None) -> list[str]:
-    """
-    Say what is paid once, beside the price, with the first paid term that is still to come.
-    """
+def _with_first_term(once: Money | None) -> list[str]:
     if not once:
         return []
     return [_("With the first of these terms %(amount)s is paid, once.") % {"amount": money(once)}]
 
 
 def charging(
-    terms: Terms, *, zone: str, has_trial: bool | None = None, renews: bool = True
+    terms: Terms, *, zone: str, has_trial: bool, renews: bool = True, is_new: bool = True
 ) -> list[Rule]:
     """
     Say when a price is charged, how much, how it is announced and how to stop it.
 
-    zone: the customer's, in which the days of charges begin. has_trial: whether it begins with the
-    trial that the price has. renews: whether the next terms are paid by themselves.
+    zone: the customer's, in which the days of charges begin. has_trial: whether it begins with a
+    trial, or is tried now. renews: whether the next terms are paid by themselves. is_new: whether
+    the first term that is paid is still to come, or is bought now.
     """
     if terms.interval == NO_TERM:
         return [
             Rule(_("When"), _("Once, when you buy it. Nothing comes after it."), "calendar-event"),
-            _how_much(terms, each_term=False),
+            _how_much(terms, renews=False, is_new=False),
         ]
-    trial = bool(terms.trial_days) and has_trial is not False
     return [
-        Rule(_("When"), _when(terms, zone, trial=trial, renews=renews), "calendar-event"),
-        _how_much(terms, each_term=renews, is_free=trial and not renews),
+        Rule(_("When"), _when(terms, zone, has_trial=has_trial, renews=renews), "calendar-event"),
+        Rule(_("How much"), _("Nothing."), "coins")
+        if has_trial and not renews
+        else _how_much(terms, renews=renews, is_new=is_new),
         Rule(_("How it is announced"), _announced(renews), "bell"),
         Rule(_("How to stop"), _stop(renews), "ban"),
     ]
 
 
-def _when(terms: Terms, zone: str, *, trial: bool, renews: bool) -> str:
+def _when(terms: Terms, zone: str, *, has_trial: bool, renews: bool) -> str:
     told = {"each": str(EACH[terms.interval]), "zone": zone}
-    if not trial:
+    if not has_trial:
         return (
             _(
                 "When you begin, and then %(each)s on the same day; where a month is shorter, on "
@@ -102,22 +110,21 @@ def _when(terms: Terms, zone: str, *, trial: bool, renews: bool) -> str:
             if renews
             else _("Once, when you begin. It does not go on by itself.")
         )
-    first = ngettext(
-        "The first %(days)d day is a trial and costs nothing.",
-        "The first %(days)d days are a trial and cost nothing.",
-        terms.trial_days,
-    ) % {"days": terms.trial_days}
-    paid = _("It becomes a paid package only if you agree.")
-    if not renews:
-        return _sentences([first, paid])
-    then = (
-        _(
+    said = [_("It becomes a paid package only if you agree.")]
+    if terms.trial_days:
+        first = ngettext(
+            "The first %(days)d day is a trial and costs nothing.",
+            "The first %(days)d days are a trial and cost nothing.",
+            terms.trial_days,
+        )
+        said.insert(0, first % {"days": terms.trial_days})
+    if renews:
+        then = _(
             "Then when the trial ends, and %(each)s on the same day; where a month is shorter, on "
             "its last day. Days begin at midnight in %(zone)s."
         )
-        % told
-    )
-    return _sentences([first, paid, then])
+        said.append(then % told)
+    return _sentences(said)
 
 
 def _announced(renews: bool) -> str:
@@ -148,17 +155,15 @@ def agreement(
     *,
     auto_renew: bool,
     zone: str,
-    now: bool = False,
     trial_until: datetime | None = None,
-    is_tried: bool = False,
     course: Course | None = None,
 ) -> str:
     """
-    Return, line by line, what a customer agrees to: what it costs now and later, and the rules.
+    Return, line by line, what a customer agrees to by subscribing: what it costs now and later, and
+    the rules.
 
-    called: the package. now: whether the first term is bought by it; then `trial_until`, when it
-    begins with a trial. is_tried: its trial runs already. course: of the coupon it has been quoted
-    with.
+    called: the package. trial_until: when it begins with a trial, which takes nothing. course: of
+    the coupon it has been quoted with.
     """
     lines = [called]
     seats = [line for line in quote.lines if line.component.kind == SEAT]
@@ -170,18 +175,33 @@ def agreement(
             _("Nothing is taken now. The trial ends on %(day)s.")
             % {"day": wording.last_day(trial_until, zone)}
         )
-    elif now:
+    else:
         lines.append(
             _("%(amount)s is taken from the wallet now.") % {"amount": money(quote.at_start)}
         )
     if auto_renew:
-        lines.append(renewing(quote.each_term, quote.terms.interval, course))
-        if trial_until is not None or is_tried:
-            lines += with_first_term(quote.at_start - quote.each_term)
+        lines.append(_renewing(quote.each_term, quote.terms.interval, course))
+        if trial_until is not None:
+            lines += _with_first_term(quote.at_start - quote.each_term)
     else:
         lines.append(_("It does not renew: it ends with what is paid."))
     rules = charging(quote.terms, zone=zone, has_trial=trial_until is not None, renews=auto_renew)
-    return "\n".join([*lines, *(f"{rule.title}: {rule.text}" for rule in rules)])
+    return _told(lines, rules)
+
+
+def renewal_agreement(subscription: Subscription, then: Following) -> str:
+    """
+    Return, line by line, what a customer agrees to by having a subscription renew by itself.
+    """
+    version, is_tried = subscription.price_version, bool(in_trial([subscription.pk]))
+    lines = [version.package.called, *_seats(version, subscription.seats)]
+    lines += _becoming(then, version, subscription.seats)
+    if then.course is not None:
+        lines.append(wording.by_coupon(then.course.discount.code, then.course.discount.bps))
+    rules = charging(
+        then.version.terms, zone=subscription.zone, has_trial=is_tried, is_new=bool(then.once)
+    )
+    return _told([*lines, *renewals(then)], rules)
 
 
 def change_agreement(planned: Planned, subscription: Subscription) -> str:
@@ -189,9 +209,8 @@ def change_agreement(planned: Planned, subscription: Subscription) -> str:
     Return, line by line, what a customer agrees to by changing a subscription.
     """
     zone = subscription.zone
-    lines = [planned.version.package.called]
-    if planned.version.terms.of_kind(SEAT):
-        lines.append(f"{_('Seats')}: {wording.number(planned.seats)}")
+    lines, then = [planned.version.package.called], planned.following
+    lines += _seats(planned.version, planned.seats)
     if not planned.at_once:
         lines.append(
             _("From %(day)s on; until then all stays as it is.")
@@ -216,18 +235,16 @@ def change_agreement(planned: Planned, subscription: Subscription) -> str:
                 _("What is left of extra packs ends with the change: %(what)s.")
                 % {"what": wording.pack(one, units)}
             )
+    lines += _becoming(then, planned.version, planned.seats)
     if subscription.auto_renew:
-        lines.append(renewing(planned.each_term, planned.version.interval, planned.course))
-        lines += with_first_term(planned.once)
+        lines += renewals(then)
     else:
         lines.append(_("It does not renew: it ends with what is paid."))
     return "\n".join(lines)
 
 
-def _how_much(terms: Terms, *, each_term: bool, is_free: bool = False) -> Rule:
-    if is_free:
-        parts = [_("Nothing.")]
-    elif each_term:
+def _how_much(terms: Terms, *, renews: bool, is_new: bool) -> Rule:
+    if renews:
         price = wording.per_term(terms.fixed, terms.interval)
         parts = [
             _("%(price)s from your wallet, in the order in which credit is spent there.")
@@ -237,10 +254,10 @@ def _how_much(terms: Terms, *, each_term: bool, is_free: bool = False) -> Rule:
         parts = [
             _("The price shown, from your wallet, in the order in which credit is spent there.")
         ]
-    if terms.of_kind(SEAT) and not is_free:
+    if terms.of_kind(SEAT):
         parts.append(_("Seats beyond the included ones are paid with it."))
     once = [one.amount for one in terms.of_kind(ONE_OFF) if one.amount]
-    if once and terms.interval != NO_TERM and not is_free:
+    if once and is_new:
         parts.append(
             _("%(amount)s is paid once, with the first term that is paid.")
             % {"amount": money(sum(once[1:], once[0]))}
@@ -262,26 +279,44 @@ def _sentences(parts: list[str]) -> str:
     return ("" if wording.in_chinese() else " ").join(parts)
 
 
-def price_agreement(
-    subscription: Subscription,
-    version: PriceVersion,
-    *,
-    holds_from: datetime,
-    course: Course | None,
-) -> str:
+def price_agreement(subscription: Subscription, then: Following, *, holds_from: datetime) -> str:
     """
     Return, line by line, what a customer agrees to by keeping a subscription at another price.
 
-    subscription, version: read with `whole()`. course: of the coupon it has and keeps.
+    then: the terms at it.
     """
-    quote = quotes.price(version.terms, seats=subscription.seats)
-    lines = [version.package.called]
-    if version.terms.of_kind(SEAT):
-        lines.append(f"{_('Seats')}: {wording.number(subscription.seats)}")
+    is_tried = bool(in_trial([subscription.pk]))
+    lines = [then.version.package.called, *_seats(then.version, then.seats)]
     lines.append(
         _("From the first term on that begins on %(day)s or later; until then all stays as it is.")
         % {"day": wording.shown_day(holds_from, subscription.zone)}
     )
-    lines.append(renewing(quote.each_term, version.interval, course))
-    rules = charging(version.terms, zone=subscription.zone, has_trial=False)
+    rules = charging(
+        then.version.terms, zone=subscription.zone, has_trial=is_tried, is_new=is_tried
+    )
+    return _told([*lines, *renewals(then)], rules)
+
+
+def _told(lines: list[str], rules: list[Rule]) -> str:
     return "\n".join([*lines, *(f"{rule.title}: {rule.text}" for rule in rules)])
+
+
+def _seats(version: PriceVersion, seats: int) -> list[str]:
+    if not version.terms.of_kind(SEAT):
+        return []
+    return [f"{_('Seats')}: {wording.number(seats)}"]
+
+
+def _becoming(then: Following, version: PriceVersion, seats: int) -> list[str]:
+    """
+    Say what was scheduled before and stays so: another price, or another number of seats.
+    """
+    lines = []
+    if then.version.pk != version.pk:
+        lines.append(
+            _("When the term ends it becomes %(package)s, as was agreed before.")
+            % {"package": then.version.package.called}
+        )
+    if then.seats != seats and then.version.terms.of_kind(SEAT):
+        lines.append(_("Seats then: %(count)s") % {"count": wording.number(then.seats)})
+    return lines

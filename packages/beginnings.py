@@ -2,6 +2,7 @@
 How a subscription would begin, and who may begin one. Reads, never writes.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -14,6 +15,7 @@ from packages import agreements, periods, prices, queries, quotes, seating, word
 from packages.catalogue import NotOnSale
 from packages.discounts import Course
 from packages.models import Coupon, Package, PriceVersion, Subscription
+from packages.queries import Held
 from packages.terms import USED, Terms
 
 
@@ -87,7 +89,8 @@ def first(
     quote = quotes.price(terms, seats=seats, discount=discount)
     zone = customer.time_zone
     today = periods.day_in(at, zone)
-    has_trial = bool(terms.trial_days) and not queries.had(customer, price_version.package)
+    known = Subscription.objects.filter(customer=customer)
+    has_trial = bool(terms.trial_days) and price_version.package_id not in known.packages_had()
     if has_trial:
         starts_at, ends_at = periods.days(today, terms.trial_days, zone)
         anchor_on = periods.day_in(ends_at, zone)
@@ -123,7 +126,6 @@ def agreement(version: PriceVersion, begun: First, *, auto_renew: bool) -> str:
         auto_renew=auto_renew,
         zone=begun.zone,
         trial_until=begun.ends_at if begun.has_trial else None,
-        now=True,
         course=begun.course,
     )
 
@@ -156,17 +158,30 @@ def in_the_way(
     """
     Return why a customer's other subscriptions do not let a price stand beside them.
     """
-    held = queries.held(customer, version.package, besides=besides)
-    if held is not None:
-        return AlreadySubscribed(already(held, version.package), number=held.number)
+    return refusal(queries.held(customer, besides=besides), version, besides=besides)
+
+
+def refusal(
+    held: Sequence[Held], version: PriceVersion, *, besides: Subscription | None = None
+) -> AlreadySubscribed | UseCounted | None:
+    """
+    Return why what is held, read before, does not let a price stand beside it.
+
+    version: read with `whole()`. besides: the one that is to become it, not among them.
+    """
+    for other in held:
+        if version.package_id in other.package_ids:
+            known = other.subscription
+            return AlreadySubscribed(already(known, version.package), number=known.number)
     names = {one.code: one.called for one in version.terms.of_kind(*USED)}
     if besides is not None and besides.package_id == version.package_id:
         for code in _counted(besides.price_version_id):
             names.pop(code, None)
-    for one, version_ids in queries.held_prices(customer, besides=besides) if names else ():
-        both = [name for code, name in names.items() if code in _counted(*version_ids)]
+    for other in held if names else ():
+        both = [name for code, name in names.items() if code in _counted(*other.version_ids)]
         if both:
-            return UseCounted(_counts(one, both), number=one.number)
+            known = other.subscription
+            return UseCounted(_counts(known, both), number=known.number)
     return None
 
 

@@ -12,9 +12,9 @@ from django.utils.translation import gettext as _
 from djmoney.money import Money
 
 from crm_billing.errors import DomainError
-from packages import change_parts, periods, quotes, redemptions, seating
+from packages import change_parts, following, periods, quotes, redemptions, seating
 from packages.change_parts import Part
-from packages.discounts import Course
+from packages.following import Following
 from packages.models import (
     CouponUse,
     ExtraPack,
@@ -50,9 +50,8 @@ class Planned:
 
     at_once: it holds from `at` on and `due` is taken; else it waits until `effective_at` and takes
     nothing. new_term: a term begins with it, on `anchor_on`; else the running one goes on.
-    each_term: what renewals cost after it, while the coupon's `course` holds where there is one.
+    following: what renews then; another price where one stays scheduled.
     coupon_use: what the new term begins with. coupon_ends: the code of the one that ends with it.
-    once: what is paid beside the price with the next term, the first paid one of the package.
     replaces: what was scheduled and is taken back by it.
     owes_use: it waits because use may be owed that the other price does not count. packs_end: units
     of extra packs of the running term that are gone with it, by the code of their feature.
@@ -68,10 +67,8 @@ class Planned:
     anchor_on: date
     parts: list[Part]
     due: Money
-    each_term: Money
-    once: Money | None = None
+    following: Following
     replaces: Sequence[SubscriptionChange] = ()
-    course: Course | None = None
     coupon_use: CouponUse | None = None
     coupon_ends: str = ""
     owes_use: bool = False
@@ -83,13 +80,12 @@ class Compared:
     """
     What a subscription is compared by. was, becomes: of the running term, which keeps the coupon
     it was begun with. anew: of a term begun now, with the coupon the subscription has, `use`, if
-    that `holds` for it. plain: without any.
+    that `holds` for it.
     """
 
     was: quotes.Quote
     becomes: quotes.Quote
     anew: quotes.Quote
-    plain: quotes.Quote
     use: CouponUse | None
     holds: bool
 
@@ -138,8 +134,7 @@ def plan(
         raise NotNow(
             _("It ends with the current term. Switch renewal on first, or keep it as it is.")
         )
-    planned = _with_scheduled(planned, subscription)
-    planned = _with_once(planned, subscription, period, prices.plain)
+    planned = _with_scheduled(planned, subscription, period, prices.use)
     return _with_packs(_with_coupon(planned, prices), subscription)
 
 
@@ -160,51 +155,45 @@ def _compared(
         anew=quotes.price(
             version.terms, seats=seats, discount=redemptions.discount(use, package_id)
         ),
-        plain=quotes.price(version.terms, seats=seats),
         use=use,
         holds=redemptions.discount(use, package_id) is not None,
     )
 
 
-def _with_scheduled(planned: Planned, subscription: Subscription) -> Planned:
-    """
-    Add what was scheduled of the same sort and is replaced. A change of seats alone leaves another
-    package that was scheduled as it is, and has to go with it.
-    """
-    scheduled = list(subscription.changes.scheduled().select_related("to_version__package"))
-    if planned.version.pk != subscription.price_version_id:
-        other_seats = planned.seats != subscription.seats
-        replaces = [one for one in scheduled if one.to_version or (one.to_seats and other_seats)]
-        return replace(planned, replaces=replaces)
-    for one in scheduled:
-        if one.to_version is None:
-            continue
-        if one.to_seats is None:
-            terms = PriceVersion.objects.whole().get(pk=one.to_version_id).terms
-            fits = planned.seats <= seating.most(terms)
-        else:
-            fits = planned.at_once
-        if not fits:
-            raise NotNow(
-                _(
-                    "It becomes %(package)s when the term ends, and this does not go with that."
-                    " Take that back first."
-                )
-                % {"package": one.to_version.package.called}
-            )
-    return replace(planned, replaces=[one for one in scheduled if one.to_version is None])
-
-
-def _with_once(
-    planned: Planned, subscription: Subscription, period: SubscriptionPeriod, plain: quotes.Quote
+def _with_scheduled(
+    planned: Planned,
+    subscription: Subscription,
+    period: SubscriptionPeriod,
+    use: CouponUse | None,
 ) -> Planned:
     """
-    Add what is paid once with the next term: for another package, and for what is tried.
+    Add what was scheduled of the same sort and is replaced. A change of seats alone leaves another
+    price that was scheduled as it is, and has to go with it.
     """
-    is_other = planned.version.package_id != subscription.package_id
-    if not (period.is_trial or (is_other and not planned.at_once)):
+    scheduled = list(subscription.changes.scheduled())
+    if planned.version.pk != subscription.price_version_id:
+        other_seats = planned.seats != subscription.seats
+        replaces = [one for one in scheduled if one.to_version_id or (one.to_seats and other_seats)]
+        return replace(planned, replaces=replaces)
+    planned = replace(planned, replaces=[one for one in scheduled if one.to_version_id is None])
+    kept = next((one for one in scheduled if one.to_version_id), None)
+    if kept is None:
         return planned
-    return replace(planned, once=plain.at_start - plain.each_term)
+    version = PriceVersion.objects.whole().get(pk=kept.to_version_id)
+    seats = kept.to_seats or planned.seats
+    fits = planned.at_once if kept.to_seats else seats <= seating.most(version.terms)
+    if not fits:
+        raise NotNow(
+            _(
+                "It becomes %(package)s when the term ends, and this does not go with that."
+                " Take that back first."
+            )
+            % {"package": version.package.called}
+        )
+    is_other = version.package_id != subscription.package_id
+    return replace(
+        planned, following=following.of(version, seats, use, is_first=period.is_trial or is_other)
+    )
 
 
 def _with_coupon(planned: Planned, prices: Compared) -> Planned:
@@ -216,14 +205,7 @@ def _with_coupon(planned: Planned, prices: Compared) -> Planned:
         return planned
     if not prices.holds:
         return replace(planned, coupon_ends=use.coupon.code)
-    begins = planned.at_once and planned.new_term
-    course = redemptions.course(use, full=prices.plain.each_term, begun=int(begins))
-    return replace(
-        planned,
-        each_term=course.each_term(planned.each_term),
-        course=course,
-        coupon_use=use if begins else None,
-    )
+    return replace(planned, coupon_use=use if planned.at_once and planned.new_term else None)
 
 
 def _with_packs(planned: Planned, subscription: Subscription) -> Planned:
@@ -251,13 +233,14 @@ def _in_this_term(
     at: datetime,
 ) -> Planned:
     was, becomes = prices.was, prices.becomes
+    is_other = version.package_id != subscription.package_id
     parts: list[Part] = []
     if not period.is_trial:
         gone, come = change_parts.differing(was, becomes)
         paid = change_parts.paid(subscription)
         parts += [change_parts.given_back(one, paid, at, period) for one in gone]
         parts += [change_parts.taken(one, at, period) for one in come]
-        if version.package_id != subscription.package_id:
+        if is_other:
             parts += [change_parts.whole(one) for one in becomes.lines if one.is_once]
     due = change_parts.total(parts, subscription.currency)
     owes_use = not period.is_trial and _leaves_use_uncounted(subscription, was, becomes)
@@ -275,7 +258,9 @@ def _in_this_term(
         anchor_on=subscription.anchor_on,
         parts=parts if at_once else [],
         due=due if at_once else due * 0,
-        each_term=prices.anew.each_term,
+        following=following.of(
+            version, seats, prices.use, is_first=period.is_trial or (is_other and not at_once)
+        ),
         owes_use=owes_use,
     )
 
@@ -287,8 +272,8 @@ def _is_tried_too(subscription: Subscription, version: PriceVersion) -> bool:
     if version.package_id == subscription.package_id:
         return True
     others = Subscription.objects.filter(customer_id=subscription.customer_id)
-    others = others.exclude(pk=subscription.pk)
-    return bool(version.trial_days) and not others.having(version.package).exists()
+    had = others.exclude(pk=subscription.pk).packages_had()
+    return bool(version.trial_days) and version.package_id not in had
 
 
 def _leaves_use_uncounted(
@@ -319,9 +304,9 @@ def _by_a_new_term(
     paid = change_parts.paid(subscription)
     again = [one for one in was.lines if one.recurs]
     parts = [change_parts.given_back(one, paid, cut, period) for one in again]
-    new = version.package_id != subscription.package_id
+    is_other = version.package_id != subscription.package_id
     parts += [
-        change_parts.whole(one) for one in becomes.lines if one.recurs or (one.is_once and new)
+        change_parts.whole(one) for one in becomes.lines if one.recurs or (one.is_once and is_other)
     ]
     due = change_parts.total(parts, subscription.currency)
     if due.amount < 0:
@@ -336,7 +321,7 @@ def _by_a_new_term(
             anchor_on=periods.day_in(period.ends_at, zone),
             parts=[],
             due=due * 0,
-            each_term=prices.anew.each_term,
+            following=following.of(version, seats, prices.use, is_first=is_other),
         )
     return Planned(
         version=version,
@@ -349,5 +334,5 @@ def _by_a_new_term(
         anchor_on=today,
         parts=parts,
         due=due,
-        each_term=prices.anew.each_term,
+        following=following.of(version, seats, prices.use, is_first=False, begun=int(prices.holds)),
     )

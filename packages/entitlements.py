@@ -360,8 +360,8 @@ def _exact_minor(line: Line) -> Fraction:
 
 def _bought_minor(reckoned: Reckoned) -> Fraction | int:
     """
-    Return what use may cost in all when nothing more may be taken: what is taken, for all of which
-    something is still to be had where packages are sold, or another price was owed more.
+    Return what use may cost in all while nothing more may be taken: what was taken, or its cost
+    before rounding where that is what was taken. A package of units begun is had to its end.
     """
     line, taken = reckoned.line, reckoned.amount_minor
     return _exact_minor(line) if 0 < taken == to_minor(line.amount) else taken

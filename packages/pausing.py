@@ -18,10 +18,21 @@ from crm_billing.errors import DomainError
 from crm_billing.money import to_minor
 from crm_billing.templatetags.ui import money
 from crm_billing.transactions import money_transaction
-from packages import acting, changing, charging, due, periods, redemptions, wording
+from packages import (
+    acting,
+    agreements,
+    changing,
+    charging,
+    due,
+    following,
+    periods,
+    redemptions,
+    wording,
+)
 from packages.changes import NotNow
+from packages.following import Following
 from packages.models import Charge, Pause, PriceVersion, Subscription, SubscriptionPeriod
-from packages.prices import Prices
+from packages.prices import Prices, following_of
 
 log = structlog.get_logger(__name__)
 
@@ -44,7 +55,7 @@ class Resumption:
 
     due: what is taken for the term [starts_at, ends_at), which begins a new count of terms.
     lines: of it, as `charges.frozen` writes them. has_coupon: its coupon takes something
-    off. each_term: without it.
+    off. following: the terms after it.
     """
 
     version: PriceVersion
@@ -54,7 +65,7 @@ class Resumption:
     ends_at: datetime
     anchor_on: date
     due: Money
-    each_term: Money
+    following: Following
     coupon_use_id: int | None
     has_coupon: bool
     lines: list[dict[str, Any]]
@@ -82,12 +93,10 @@ def agreement(subscription: Subscription, until: datetime) -> str:
     """
     Return, line by line, what a customer agrees to by pausing a subscription.
     """
-    [row] = due.read([subscription.pk])
-    price = Prices().each_term(row.price_version_id, row.seats)
+    zone = subscription.zone
     told = {
-        "from": wording.shown_day(subscription.paid_until, row.zone),
-        "until": wording.shown_day(until, row.zone),
-        "each": wording.per_term(price.amount, row.interval),
+        "from": wording.shown_day(subscription.paid_until, zone),
+        "until": wording.shown_day(until, zone),
         "days": wording.NOTICE_DAYS,
     }
     return "\n".join(
@@ -95,7 +104,8 @@ def agreement(subscription: Subscription, until: datetime) -> str:
             subscription.package.called,
             _("Paused from %(from)s until %(until)s. Until it begins all stays as it is.") % told,
             _("While it is paused it cannot be used and nothing is charged; nothing is paid back."),
-            _("On %(until)s it goes on by itself for %(each)s and renews until I stop it.") % told,
+            _("On %(until)s it goes on by itself.") % told,
+            *agreements.renewals(following_of(subscription)),
             _("At least %(days)s days before that I get an e-mail with the day and the amount.")
             % told,
             _("I can take it back before it begins, and resume or cancel it at any time."),
@@ -204,17 +214,24 @@ def resumption(subscription: Subscription, *, at: datetime) -> Resumption:
     price = Prices().each_term(
         row.price_version_id, row.seats, row.coupon_id, is_first=row.is_first
     )
+    version = PriceVersion.objects.whole().get(pk=row.price_version_id)
     today = periods.day_in(at, row.zone)
     starts_at, ends_at = periods.span(today, row.interval, 0, row.zone)
     return Resumption(
-        version=PriceVersion.objects.whole().get(pk=row.price_version_id),
+        version=version,
         seats=row.seats,
         zone=row.zone,
         starts_at=max(starts_at, row.paid_until),
         ends_at=ends_at,
         anchor_on=today,
         due=price.amount,
-        each_term=Prices().each_term(row.price_version_id, row.seats).amount,
+        following=following.of(
+            version,
+            row.seats,
+            redemptions.live(subscription),
+            is_first=False,
+            begun=int(price.has_coupon),
+        ),
         coupon_use_id=row.coupon_use_id,
         has_coupon=price.has_coupon,
         lines=json.loads(price.lines),
@@ -229,7 +246,6 @@ def resume_agreement(again: Resumption) -> str:
         "amount": money(again.due),
         "from": wording.plain_day(again.anchor_on),
         "last": wording.last_day(again.ends_at, again.zone),
-        "each": wording.per_term(again.each_term, again.version.interval),
     }
     return "\n".join(
         [
@@ -237,7 +253,7 @@ def resume_agreement(again: Resumption) -> str:
             _("%(amount)s is taken from the wallet now.") % told,
             _("A new term runs from %(from)s until %(last)s, and terms are counted from it.")
             % told,
-            _("It renews by itself for %(each)s until I stop it.") % told,
+            *agreements.renewals(again.following),
         ]
     )
 

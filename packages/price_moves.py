@@ -17,12 +17,11 @@ from accounts.models import Consent, User
 from crm_billing import plain_text
 from crm_billing.errors import DomainError
 from crm_billing.transactions import money_transaction
-from packages import acting, agreements, quotes, redemptions
+from packages import acting, agreements, following, redemptions, seating
 from packages.affected import Affected
 from packages.catalogue import require_publisher
 from packages.changes import NotNow
 from packages.comparing import is_no_worse
-from packages.discounts import Course
 from packages.models import (
     PriceAnnouncement,
     PriceMove,
@@ -31,7 +30,8 @@ from packages.models import (
     SubscriptionChange,
 )
 from packages.models.moves import PRICE_NOTICE
-from packages.terms import NO_TERM, SEAT, Terms
+from packages.prices import in_trial
+from packages.terms import NO_TERM
 
 log = structlog.get_logger(__name__)
 
@@ -109,7 +109,7 @@ def preview(
         raise BadMove(_("The new price begins later than that."), field="holds_from")
     if before.moves.open().exists():
         raise BadMove(_("Another price is announced for this one already. Take that back first."))
-    if _most_seats(after.terms) < _most_seats(before.terms):
+    if seating.most(after.terms) < seating.most(before.terms):
         raise BadMove(_("The new price is for fewer seats."), field="to_version")
     holds_by_itself = is_no_worse(after.terms, before.terms)
     return Preview(
@@ -250,14 +250,13 @@ def agreement(announcement: PriceAnnouncement, subscription: Subscription) -> st
     subscription: read with `whole()`.
     """
     version = PriceVersion.objects.whole().get(pk=announcement.move.to_version_id)
-    use = redemptions.live(subscription)
-    course: Course | None = None
-    if use is not None and redemptions.is_for(use.coupon, version.package_id):
-        full = quotes.price(version.terms, seats=subscription.seats).each_term
-        course = redemptions.course(use, full=full)
-    return agreements.price_agreement(
-        subscription, version, holds_from=announcement.holds_from, course=course
+    then = following.of(
+        version,
+        subscription.seats,
+        redemptions.live(subscription),
+        is_first=bool(in_trial([subscription.pk])),
     )
+    return agreements.price_agreement(subscription, then, holds_from=announcement.holds_from)
 
 
 def affected(version: PriceVersion) -> list[Affected]:
@@ -320,8 +319,3 @@ def schedule(*, announcement_id: int, at: datetime) -> None:
         made_at=at,
         made_by_id=announcement.agreed_by_id,
     )
-
-
-def _most_seats(terms: Terms) -> float:
-    limits = [one.hard_limit for one in terms.of_kind(SEAT)]
-    return min((float(limit) for limit in limits if limit is not None), default=float("inf"))

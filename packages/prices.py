@@ -10,7 +10,8 @@ from functools import lru_cache
 from django.db.models import F
 from djmoney.money import Money
 
-from packages import charges, quotes, redemptions
+from packages import charges, following, quotes, redemptions
+from packages.following import Following
 from packages.models import (
     Coupon,
     CouponUse,
@@ -78,23 +79,11 @@ class Prices:
         """
         Return what the next term of each costs, with the changes scheduled for it and its coupon.
         """
-        versions = {one.pk: one.price_version_id for one in subscriptions}
-        seats = {one.pk: one.seats for one in subscriptions}
-        packages = {one.pk: one.package_id for one in subscriptions}
-        first = set(in_trial([one.pk for one in subscriptions if one.had_trial]))
-        scheduled = SubscriptionChange.objects.scheduled().filter(subscription__in=versions)
-        for change in scheduled.select_related("to_version"):
-            if change.to_version is not None:
-                versions[change.subscription_id] = change.to_version.pk
-                if change.to_version.package_id != packages[change.subscription_id]:
-                    first.add(change.subscription_id)
-            if change.to_seats is not None:
-                seats[change.subscription_id] = change.to_seats
-        uses = CouponUse.objects.live().filter(subscription__in=versions)
+        uses = CouponUse.objects.live().filter(subscription__in=subscriptions)
         coupons = dict(uses.values_list("subscription_id", "coupon_id"))
         return {
-            id: self.each_term(versions[id], seats[id], coupons.get(id), is_first=id in first)
-            for id in versions
+            id: self.each_term(*of, coupons.get(id), is_first=is_first)
+            for id, (*of, is_first) in _coming(subscriptions).items()
         }
 
     def _work_out(
@@ -122,6 +111,35 @@ class Prices:
             known = Coupon.objects.prefetch_related("packages")
             self._coupons[coupon_id] = known.get(pk=coupon_id)
         return self._coupons[coupon_id]
+
+
+def following_of(subscription: Subscription) -> Following:
+    """
+    Return what follows the last term of a subscription, with the changes scheduled for it.
+    """
+    [(version_id, seats, is_first)] = _coming([subscription]).values()
+    version = PriceVersion.objects.whole().get(pk=version_id)
+    return following.of(version, seats, redemptions.live(subscription), is_first=is_first)
+
+
+def _coming(subscriptions: Collection[Subscription]) -> dict[int, tuple[int, int, bool]]:
+    """
+    Return of what price and for how many seats the next term of each is, and whether that is the
+    first paid one of its package.
+    """
+    versions = {one.pk: one.price_version_id for one in subscriptions}
+    seats = {one.pk: one.seats for one in subscriptions}
+    packages = {one.pk: one.package_id for one in subscriptions}
+    first = set(in_trial([one.pk for one in subscriptions if one.had_trial]))
+    scheduled = SubscriptionChange.objects.scheduled().filter(subscription__in=versions)
+    for change in scheduled.select_related("to_version"):
+        if change.to_version is not None:
+            versions[change.subscription_id] = change.to_version.pk
+            if change.to_version.package_id != packages[change.subscription_id]:
+                first.add(change.subscription_id)
+        if change.to_seats is not None:
+            seats[change.subscription_id] = change.to_seats
+    return {id: (versions[id], seats[id], id in first) for id in versions}
 
 
 def in_trial(subscription_ids: Iterable[int]) -> list[int]:

@@ -5,7 +5,7 @@ What others may ask about packages.
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from django.db.models import Exists, F, OuterRef, Q, Subquery
+from django.db.models import F, OuterRef, Subquery
 
 from accounts.models import Customer
 from packages.models import Package, PriceVersion, Subscription, SubscriptionChange
@@ -25,6 +25,18 @@ class Offered:
         Return the price for a term, or for the nearest one it is sold for.
         """
         return self.prices.get(interval) or next(iter(self.prices.values()))
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """
+    A subscription that lives. package_ids, version_ids: the package and the price it has, and those
+    it will have when its term ends.
+    """
+
+    subscription: Subscription
+    package_ids: set[int]
+    version_ids: set[int]
 
 
 def offers(customer: Customer, *, at: datetime) -> list[Offered]:
@@ -54,55 +66,32 @@ def offer(customer: Customer, code: str, *, at: datetime) -> Offered | None:
     return next((one for one in offers(customer, at=at) if one.package.code == code), None)
 
 
-def held(
-    customer: Customer, package: Package, *, besides: Subscription | None = None
-) -> Subscription | None:
+def held(customer: Customer, *, besides: Subscription | None = None) -> list[Held]:
     """
-    Return the subscription a customer has of a package, or which becomes one when its term ends.
+    Return what a customer has, oldest first.
 
-    besides: a subscription that does not count, as it is to become that one itself.
+    besides: a subscription that does not count, as it is to become something else itself.
     """
     becoming = SubscriptionChange.objects.scheduled().filter(
-        subscription=OuterRef("pk"), to_version__package=package
+        subscription=OuterRef("pk"), to_version__isnull=False
     )
     live = Subscription.objects.live().filter(customer=customer).exclude(pk=besides and besides.pk)
-    return live.filter(Q(package=package) | Exists(becoming)).order_by("pk").first()
+    found = live.annotate(
+        becomes=Subquery(becoming.values("to_version")[:1]),
+        becomes_package=Subquery(becoming.values("to_version__package")[:1]),
+    )
+    return [
+        Held(
+            subscription=one,
+            package_ids={one.package_id, one.becomes_package} - {None},
+            version_ids={one.price_version_id, one.becomes} - {None},
+        )
+        for one in found.select_related("package").order_by("pk")
+    ]
 
 
 def held_packages(customer: Customer, *, besides: Subscription | None = None) -> set[int]:
     """
     Return the ids of the packages a customer has, or will have when a term ends.
     """
-    live = Subscription.objects.live().filter(customer=customer).exclude(pk=besides and besides.pk)
-    becoming = SubscriptionChange.objects.scheduled().filter(
-        subscription__in=live, to_version__isnull=False
-    )
-    return {
-        *live.values_list("package_id", flat=True),
-        *becoming.values_list("to_version__package_id", flat=True),
-    }
-
-
-def held_prices(
-    customer: Customer, *, besides: Subscription | None = None
-) -> list[tuple[Subscription, set[int]]]:
-    """
-    Return a customer's subscriptions, oldest first, each with the ids of the price it has and of
-    the one it will have when its term ends.
-    """
-    becoming = SubscriptionChange.objects.scheduled().filter(
-        subscription=OuterRef("pk"), to_version__isnull=False
-    )
-    live = Subscription.objects.live().filter(customer=customer).exclude(pk=besides and besides.pk)
-    found = live.annotate(becomes=Subquery(becoming.values("to_version")[:1]))
-    return [
-        (one, {one.price_version_id, one.becomes} - {None})
-        for one in found.select_related("package").order_by("pk")
-    ]
-
-
-def had(customer: Customer, package: Package) -> bool:
-    """
-    Tell whether a customer has, has had or has tried a package: trials are for new ones.
-    """
-    return Subscription.objects.filter(customer=customer).having(package).exists()
+    return set().union(*(one.package_ids for one in held(customer, besides=besides)))

@@ -19,6 +19,8 @@ class BadSeats(DomainError):
 
 def require(terms: Terms, seats: int) -> None:
     """
+    Refuse a number of seats that a price is not sold with.
+
     raises BadSeats: fewer than one, or more than are sold.
     """
     if seats < 1:

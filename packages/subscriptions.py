@@ -20,7 +20,7 @@ from packages import (
     changing,
     charges,
     charging,
-    quotes,
+    prices,
     redemptions,
     wording,
 )
@@ -36,7 +36,6 @@ from packages.models import (
     SubscriptionPeriod,
     WaitingChange,
 )
-from packages.prices import in_trial
 from wallet import numbers
 
 log = structlog.get_logger(__name__)
@@ -50,17 +49,7 @@ def renewal_agreement(subscription: Subscription) -> str:
 
     subscription: read with `whole()`.
     """
-    terms, use = subscription.price_version.terms, redemptions.live(subscription)
-    discount = redemptions.discount(use, subscription.package_id)
-    full = quotes.price(terms, seats=subscription.seats)
-    return agreements.agreement(
-        subscription.package.called,
-        quotes.price(terms, seats=subscription.seats, discount=discount),
-        auto_renew=True,
-        zone=subscription.zone,
-        is_tried=bool(in_trial([subscription.pk])),
-        course=redemptions.course(use, full=full.each_term) if use and discount else None,
-    )
+    return agreements.renewal_agreement(subscription, prices.following_of(subscription))
 
 
 @money_transaction

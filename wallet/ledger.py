@@ -24,6 +24,8 @@ from crm_billing.transactions import money_transaction, retried
 from wallet import answers
 from wallet.models import JournalEntry, Lot, LotUse, Posting, Receipt
 
+RESTORED_DAYS = 30  # where no policy says for how long
+
 
 class InsufficientFunds(DomainError):
     """
@@ -247,10 +249,16 @@ def _refuse_if_spent(original: JournalEntry) -> None:
             )
 
 
+def restored_for(original: JournalEntry) -> timedelta:
+    """
+    Return how long an expired lot lives again when the entry that took from it is undone.
+    """
+    return timedelta(days=original.policy.restored_lot_days if original.policy else RESTORED_DAYS)
+
+
 def _prolong_expired(original: JournalEntry, at: datetime) -> None:
-    days = original.policy.restored_lot_days if original.policy else 30
     Lot.objects.filter(uses__posting__entry=original, expires_at__lte=at).update(
-        expires_at=at + timedelta(days=days)
+        expires_at=at + restored_for(original)
     )
 
 

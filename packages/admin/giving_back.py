@@ -17,13 +17,12 @@ from crm_billing.admin import link, stamp
 from crm_billing.money import from_minor, plain, to_minor
 from crm_billing.templatetags.ui import icon, money
 from packages.models import Charge
-from wallet import adjustments, cases
+from wallet import adjustments, cases, ledger
 from wallet.adjustments import REASON_LIMIT
 from wallet.admin.alike import told as proposed
 from wallet.entries import Explanation
 
 BONUS = "BONUS"
-RESTORED_DAYS = 30  # as `ledger.reverse` restores what was taken by no policy
 
 
 def proposals(
@@ -86,9 +85,7 @@ def valid_through(told: Explanation, *, at: datetime) -> date | None:
     known = [end for end in ends if end is not None]
     if len(known) < len(ends) or not known:
         return None
-    policy = told.entry.policy
-    restored = timedelta(days=policy.restored_lot_days if policy else RESTORED_DAYS)
-    latest = max(known) if max(known) > at else at + restored
+    latest = max(known) if max(known) > at else at + ledger.restored_for(told.entry)
     return (latest - timedelta(microseconds=1)).astimezone(told.entry.customer.zone).date()
 
 

@@ -84,5 +84,7 @@ def _promised(offer: Offer) -> list[tuple[str, str]]:
 def _charged(terms: Terms) -> list[tuple[str, str]]:
     if not terms.components:
         return []
-    rules = agreements.charging(terms, zone=timezone.get_current_timezone_name())
+    rules = agreements.charging(
+        terms, zone=timezone.get_current_timezone_name(), has_trial=bool(terms.trial_days)
+    )
     return [(rule.title, rule.text) for rule in rules]

@@ -1,16 +1,47 @@
--- A running trial goes on only with a package that is tried too, and that its customer neither has nor
--- had nor tried by another subscription: else a trial would be the way to have the dearest for nothing.
+-- Whether a customer has, has had, has tried or has left a package for another, besides by one
+-- subscription.
+CREATE FUNCTION packages_has_had(customer BIGINT, package BIGINT, besides BIGINT) RETURNS BOOLEAN
+LANGUAGE sql STABLE AS $$
+    SELECT EXISTS (
+        SELECT FROM packages_subscription AS s
+        WHERE s.customer_id = customer AND s.id <> besides AND (
+            package IN (s.package_id, s.trial_of_id)
+            OR EXISTS (
+                SELECT FROM packages_subscriptionchange AS c
+                INNER JOIN packages_priceversion AS v ON v.id = c.from_version_id
+                WHERE c.subscription_id = s.id AND c.applied_at IS NOT NULL
+                    AND v.package_id = package
+            )
+        )
+    );
+$$;
+
+-- Trials are for what is new to a customer: a subscription begins with one only then.
+CREATE FUNCTION packages_trial_is_of_what_is_new() RETURNS TRIGGER
+LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'Package % is not new to the customer of %', NEW.trial_of_id, NEW.number
+        USING ERRCODE = 'check_violation', CONSTRAINT = TG_NAME;
+END;
+$$;
+
+CREATE TRIGGER packages_trial_is_of_what_is_new
+BEFORE INSERT ON packages_subscription
+FOR EACH ROW
+WHEN (NEW.had_trial AND packages_has_had(NEW.customer_id, NEW.trial_of_id, NEW.id))
+EXECUTE FUNCTION packages_trial_is_of_what_is_new();
+
+-- A running trial goes on only with a package that is tried too and is new to its customer: else a
+-- trial would be the way to have the dearest for nothing.
 CREATE FUNCTION packages_trial_goes_on_with_what_is_tried() RETURNS TRIGGER
 LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM FROM packages_subscriptionperiod AS p
     INNER JOIN packages_priceversion AS v ON v.id = NEW.price_version_id
     WHERE p.subscription_id = NEW.id AND p.number = NEW.period_number AND p.is_trial
-        AND (v.trial_days = 0 OR EXISTS (
-            SELECT FROM packages_subscription AS s
-            WHERE s.customer_id = NEW.customer_id AND s.id <> NEW.id
-                AND NEW.package_id IN (s.package_id, s.trial_of_id)
-        ));
+        AND (
+            v.trial_days = 0 OR packages_has_had(NEW.customer_id, NEW.package_id, NEW.id)
+        );
     IF FOUND THEN
         RAISE EXCEPTION 'The trial of % does not go on with package %', NEW.number, NEW.package_id
             USING ERRCODE = 'check_violation', CONSTRAINT = TG_NAME;

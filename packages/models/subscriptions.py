@@ -26,11 +26,16 @@ class SubscriptionQuerySet(models.QuerySet["Subscription"]):
         """
         return self.exclude(state=Subscription.State.ENDED)
 
-    def having(self, package: Package) -> Self:
+    def packages_had(self) -> set[int]:
         """
-        Return those by which a package is or was had, or was tried and left for another.
+        Return the ids of the packages these are or were of, have tried or have left for others.
         """
-        return self.filter(Q(package=package) | Q(trial_of=package))
+        left = self.filter(changes__applied_at__isnull=False)
+        found = self.values_list("package_id").union(
+            self.filter(had_trial=True).values_list("trial_of_id"),
+            left.values_list("changes__from_version__package_id"),
+        )
+        return {id for (id,) in found}
 
     def due(self, at: datetime) -> Self:
         """

@@ -22,9 +22,9 @@ from crm_billing.money import from_minor
 from packages import (
     advisor,
     agreements,
-    beginnings,
     change_lines,
     changes,
+    changing,
     explain,
     queries,
     quotes,
@@ -81,8 +81,8 @@ def change(request: PortalRequest, number: str) -> HttpResponse:
     planned, refusal = None, ""
     if form.is_bound and form.is_valid():
         try:
-            beginnings.require_new(request.customer, form.version, besides=subscription)
-            planned = changes.plan(subscription, version=form.version, seats=form.seats, at=at)
+            version = changing.wanted(subscription, form.version, at)
+            planned = changes.plan(subscription, version=version, seats=form.seats, at=at)
         except DomainError as error:
             refusal = str(error)
     chosen = form["price"].value() or subscription.price_version_id
@@ -261,7 +261,6 @@ def _preview(subscription: Subscription, planned: Planned, at: datetime) -> dict
         "planned": planned,
         "lines": explain.told(change_lines.frozen(planned.parts), subscription.currency),
         "day": wording.shown_day(planned.effective_at, subscription.zone),
-        "each": wording.per_term(planned.each_term, planned.version.interval),
         "available": free,
         "after": free - planned.due,
         "paying": paying_for(subscription.customer, planned.due, at=at)

@@ -7,6 +7,7 @@ from datetime import datetime
 from urllib.parse import urlencode
 
 from django.contrib import messages
+from django.core import signing
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -35,6 +36,7 @@ from wallet.queries import balance
 from wallet.views.topups import go_and_pay
 
 CONTROL = "portal:quote"
+SAID_FOR = 3600  # seconds
 # Seconds until a waiting page asks again, by how often it has asked.
 PAUSES = (2, 2, 2, 3, 3, 5, 5, 8, 8, 15, 15, 30)
 
@@ -322,20 +324,35 @@ def quote_page(
     return render(request, "packages/quote.html", context, status=status)
 
 
-def asked(request: PortalRequest) -> dict[str, str]:
+def to_quote(request: PortalRequest, code: str) -> HttpResponse:
     """
-    Return what has been ticked and picked on the page of a quote, for the address of the next.
+    Go to the page of a quote with what was ticked and picked on the one before. Signed for the
+    reader: no link from elsewhere ticks anything.
     """
-    said = {"auto_renew": request.POST.get("auto_renew", ""), "gateway": _chosen(request)}
-    return {name: value for name, value in said.items() if value}
+    there = reverse("packages:quote", args=[code])
+    picked = {"auto_renew": request.POST.get("auto_renew", ""), "gateway": _chosen(request)}
+    if not any(picked.values()):
+        return redirect(there)
+    return redirect(f"{there}?{urlencode({'said': _signer(request).sign_object(picked)})}")
+
+
+def _signer(request: PortalRequest) -> signing.TimestampSigner:
+    return signing.TimestampSigner(salt=f"packages.quote:{request.user.pk}")
+
+
+def _said(request: PortalRequest) -> dict[str, str]:
+    try:
+        return _signer(request).unsign_object(request.GET.get("said", ""), max_age=SAID_FOR)
+    except signing.BadSignature:
+        return {}
 
 
 def _wish(request: PortalRequest, quote: PriceQuote) -> dict[str, bool]:
-    return {"auto_renew": quote.auto_renew or request.GET.get("auto_renew") == "on"}
+    return {"auto_renew": quote.auto_renew or _said(request).get("auto_renew") == "on"}
 
 
 def _chosen(request: PortalRequest) -> str:
-    return request.POST.get("gateway", "") or request.GET.get("gateway", "")
+    return request.POST.get("gateway", "") or _said(request).get("gateway", "")
 
 
 def _not_applied(typed: str) -> CouponForm:

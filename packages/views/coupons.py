@@ -4,12 +4,10 @@ Entering a coupon's code: for a quote before it is bought, for a subscription be
 
 from collections.abc import Callable
 from typing import TypeVar
-from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect
-from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
@@ -19,7 +17,7 @@ from crm_billing import ratelimit
 from crm_billing.errors import DomainError
 from packages import checkout, coupons
 from packages.forms import AgreementForm, CouponForm
-from packages.views.checkout import asked, quote_page, visible_quote
+from packages.views.checkout import quote_page, to_quote, visible_quote
 from packages.views.standing import one_or_404
 from packages.views.subscriptions import subscription_page
 
@@ -45,8 +43,8 @@ def quote_coupon(request: PortalRequest, code: str) -> HttpResponse:
             )
         except DomainError as refusal:
             messages.warning(request, str(refusal))
-            return _to_quote(request, code)
-        return _to_quote(request, plain.code)
+            return to_quote(request, code)
+        return to_quote(request, plain.code)
     form = CouponForm(request.POST)
     cheaper = _try(
         request,
@@ -58,7 +56,7 @@ def quote_coupon(request: PortalRequest, code: str) -> HttpResponse:
     if cheaper is None:
         return quote_page(request, code, AgreementForm(request.POST), coupon_form=form)
     messages.success(request, _("The coupon is applied."))
-    return _to_quote(request, cheaper.code)
+    return to_quote(request, cheaper.code)
 
 
 @may_top_up
@@ -96,14 +94,6 @@ def remove_coupon(request: PortalRequest, number: str) -> HttpResponse:
     else:
         messages.success(request, _("The coupon is taken off."))
     return redirect("packages:subscription", number)
-
-
-def _to_quote(request: PortalRequest, code: str) -> HttpResponse:
-    """
-    Go to the page of a quote with what was ticked and picked on the one before.
-    """
-    there, wish = reverse("packages:quote", args=[code]), urlencode(asked(request))
-    return redirect(f"{there}?{wish}" if wish else there)
 
 
 def _try(request: PortalRequest, form: CouponForm, use: Callable[[str], R]) -> R | None:

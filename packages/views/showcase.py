@@ -19,7 +19,7 @@ from accounts.http import PortalRequest, customer_required
 from packages import agreements, beginnings, queries, quotes, wording
 from packages.beginnings import UseCounted
 from packages.forms import CalculatorForm
-from packages.models import Package, PriceVersion
+from packages.models import Package, PriceVersion, Subscription
 from packages.queries import Offered
 from packages.terms import FEATURE, FIXED, NO_TERM, RECURRING, Component, Terms
 from wallet.queries import balance
@@ -38,6 +38,7 @@ class Card:
     saving: int = 0
     is_own: bool = False
     is_held: bool = False
+    has_trial: bool = False
     facts: list[tuple[str, Cell]] = field(default_factory=list)
 
     @property
@@ -105,12 +106,14 @@ def package_list(request: PortalRequest) -> HttpResponse:
     lengths = [code for code in wording.TERM if any(code in one.prices for one in plans)]
     term = request.GET.get("term", "")
     term = term if term in lengths else next(iter(lengths), "month")
-    held = queries.held_packages(request.customer)
-    cards = [_card(one, term, held) for one in plans]
+    held, had = queries.held_packages(request.customer), _had(request)
+    cards = [_card(one, term, held, had) for one in plans]
     rows = _rows(cards)
     for place, card in enumerate(cards):
         card.facts = [(label, cells[place]) for label, cells in rows if cells[place][1]]
-    add_ons = [_card(one, term, held) for one in offered if one.package.kind == Package.Kind.ADD_ON]
+    add_ons = [
+        _card(one, term, held, had) for one in offered if one.package.kind == Package.Kind.ADD_ON
+    ]
     for card in add_ons:
         parts = [one for one in card.terms.components if one.kind != RECURRING]
         card.facts = [(one.called, _cell(one, card.terms)) for one in parts]
@@ -138,10 +141,10 @@ def package_detail(request: PortalRequest, code: str) -> HttpResponse:
     if offered.package.kind == Package.Kind.TOP_UP:
         return redirect("packages:top-up", code)
     form = CalculatorForm(request.GET, offered=offered, wish="month")
-    card = _card(offered, form.terms.interval)
+    card = _card(offered, form.terms.interval, had=_had(request))
     quote = form.quote()
     available = balance(request.customer, request.customer.currency).available
-    order = _order(request, form, quote)
+    order = _order(form, quote, has_trial=card.has_trial)
     missing = order.due - available if order and order.due > available else None
     context = {
         "card": card,
@@ -149,7 +152,9 @@ def package_detail(request: PortalRequest, code: str) -> HttpResponse:
         "quote": quote,
         "lines": lines(quote) if quote else [],
         "parts": [_part(one, card.terms) for one in card.terms.components],
-        "rules": agreements.charging(card.terms, zone=request.customer.time_zone),
+        "rules": agreements.charging(
+            card.terms, zone=request.customer.time_zone, has_trial=card.has_trial
+        ),
         "available": available,
         "missing": missing,
         "obstacle": _obstacle(request, form.version),
@@ -158,18 +163,14 @@ def package_detail(request: PortalRequest, code: str) -> HttpResponse:
     return render(request, "packages/package_detail.html", context)
 
 
-def _order(
-    request: PortalRequest, form: CalculatorForm, quote: quotes.Quote | None
-) -> Order | None:
+def _order(form: CalculatorForm, quote: quotes.Quote | None, *, has_trial: bool) -> Order | None:
     """
     Return what the button under the calculator buys, None while nothing can be worked out.
     """
     if quote is None:
         return None
-    package = form.version.package
-    has_trial = bool(quote.terms.trial_days) and not queries.had(request.customer, package)
     return Order(
-        code=package.code,
+        code=form.version.package.code,
         term=quote.terms.interval,
         seats=max(form.cleaned_data.get("seats") or 1, 1),
         has_trial=has_trial,
@@ -216,7 +217,9 @@ def offered_or_404(request: PortalRequest, code: str, *, at: datetime) -> Offere
     return offered
 
 
-def _card(offered: Offered, term: str, held: Collection[int] = ()) -> Card:
+def _card(
+    offered: Offered, term: str, held: Collection[int] = (), had: Collection[int] = ()
+) -> Card:
     version = offered.price(term)
     monthly = offered.prices.get("month")
     terms = version.terms
@@ -226,7 +229,12 @@ def _card(offered: Offered, term: str, held: Collection[int] = ()) -> Card:
         saving=quotes.saving(terms, monthly.terms) if monthly else 0,
         is_own=version.customer_id is not None,
         is_held=offered.package.pk in held,
+        has_trial=bool(terms.trial_days) and offered.package.pk not in had,
     )
+
+
+def _had(request: PortalRequest) -> set[int]:
+    return Subscription.objects.filter(customer=request.customer).packages_had()
 
 
 def _rows(cards: list[Card]) -> list[tuple[str, list[Cell]]]:
@@ -243,9 +251,8 @@ def _rows(cards: list[Card]) -> list[tuple[str, list[Cell]]]:
         have = [{one.code: one for one in card.terms.components}.get(code) for card in cards]
         cells = [_cell(one, card.terms) for one, card in zip(have, cards, strict=True)]
         rows.append((label, cells))
-    if any(card.terms.trial_days for card in cards):
-        trials = [(_trial(card.terms), bool(card.terms.trial_days)) for card in cards]
-        rows.append((_("Trial"), trials))
+    if any(card.has_trial for card in cards):
+        rows.append((_("Trial"), [_trial(card) for card in cards]))
     return rows
 
 
@@ -253,9 +260,11 @@ def _cell(one: Component | None, terms: Terms) -> Cell:
     return ("", False) if one is None else (wording.summed_up(one, terms), True)
 
 
-def _trial(terms: Terms) -> str:
-    days = terms.trial_days
-    return ngettext("%(days)d day", "%(days)d days", days) % {"days": days} if days else ""
+def _trial(card: Card) -> Cell:
+    if not card.has_trial:
+        return "", False
+    days = card.terms.trial_days
+    return ngettext("%(days)d day", "%(days)d days", days) % {"days": days}, True
 
 
 def _length(code: str, plans: list[Offered], *, current: str) -> dict[str, object]:

@@ -209,6 +209,14 @@ class TestAdvise:
         codes = [option.version.package.code for option in advised[one].options]
         assert codes == ["free"] and advised[other].best is None
 
+    def test_names_no_plan_that_counts_what_another_subscription_counts(self, customer):
+        one = subscribed(customer, basic("99.00"))
+        bought(customer, sold(basic("50.00"), calls(0), code="counting"), at=SINCE)
+        sold(basic("10.00"), calls(0), code="too")
+        free = sold(basic("60.00"), code="free")
+        advised = {one.subscription: one for one in advisor.advise(customer, at=APRIL)}
+        assert [option.version for option in advised[one].options] == [free]
+
     def test_counts_what_a_plan_charges_for_though_the_present_one_does_not(self, customer):
         meter(at=SINCE)
         subscribed(customer, basic("99.00"))
@@ -221,11 +229,11 @@ class TestAdvise:
         meter(at=SINCE)
         subscribed(customer, basic("99.00"), calls(10))
         sold(basic("10.00"), calls(0), code="p0")
-        with django_assert_num_queries(9):
+        with django_assert_num_queries(10):
             advisor.advise(customer, at=APRIL)
         for number in range(1, 6):
             sold(basic("10.00"), calls(0), code=f"p{number}")
-        with django_assert_num_queries(9):
+        with django_assert_num_queries(10):
             assert len(advice_of(customer).options) == 6
 
     def with_coupon(self, customer, *, terms_left, packages=()):

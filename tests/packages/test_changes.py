@@ -12,7 +12,6 @@ from packages.changing import ChangeStale
 from packages.models import Charge, Package, PriceVersion, SubscriptionChange
 from packages.renewals import RenewalReport
 from packages.seating import BadSeats
-from packages.terms import Component
 from tests.factories import cny, funded_customer, member_of, owner_of
 from tests.packages.becoming import MARCH_11, becoming, by_month_and_year, changed
 from tests.packages.buying import bought, left, on_sale, shanghai
@@ -23,9 +22,8 @@ from wallet.ledger import InsufficientFunds
 
 pytestmark = pytest.mark.django_db
 
-
-def tried(amount: str, code: str, *parts: Component, days: int = 14) -> PriceVersion:
-    return on_sale(terms(basic(amount), *parts, trial_days=days), code=code)
+BIG = terms(basic("900.00"), seats(1))
+SMALL = terms(basic("99.00"), seats(1), once("20.00"))
 
 
 class TestUpgrade:
@@ -98,46 +96,6 @@ class TestUpgrade:
         customer = funded_customer("1000.00")
         changed(bought(customer, on_sale(terms(basic("99.00")), code="small")), big)
         assert left(customer) == cny("401.00")
-
-    def test_during_a_trial_goes_on_trying_what_has_a_trial_too(self):
-        small, big = tried("99.00", "small"), tried("400.00", "big", once("500.00"))
-        customer = funded_customer("1000.00")
-        subscription = bought(customer, small, at=shanghai(2025, 3, 2))
-        made = changed(subscription, big, at=shanghai(2025, 3, 5))
-        assert made.applied_at and left(customer) == cny("1000.00")
-        assert "¥500.00" in made.consent.text
-        announced(now(subscription))
-        assert swept(subscription.paid_until) == RenewalReport(ok=1)
-        assert left(customer) == cny("100.00")
-
-    @pytest.mark.parametrize("days", [0, 14])
-    def test_to_what_is_not_tried_waits_for_the_end_of_the_trial(self, days):
-        small, big = tried("99.00", "small"), tried("400.00", "big", once("500.00"), days=days)
-        customer = funded_customer("2000.00")
-        if days:  # tried before
-            swept(bought(customer, big, auto_renew=False).paid_until)
-        subscription = bought(customer, small, at=shanghai(2025, 3, 16))
-        made = changed(subscription, big, at=shanghai(2025, 3, 18))
-        assert made.applied_at is None
-        assert now(subscription).package.code == "small"
-        announced(now(subscription))
-        assert swept(subscription.paid_until) == RenewalReport(ok=1)
-        assert (now(subscription).package.code, left(customer)) == ("big", cny("1100.00"))
-
-    def test_a_trial_goes_back_to_the_package_it_began_with(self):
-        small, big = tried("99.00", "small"), tried("400.00", "big")
-        subscription = bought(funded_customer("1000.00"), small, at=shanghai(2025, 3, 2))
-        changed(subscription, big, at=shanghai(2025, 3, 5))
-        assert changed(subscription, small, at=shanghai(2025, 3, 6)).applied_at
-        assert now(subscription).package.code == "small"
-
-    def test_a_trial_left_for_another_package_is_not_offered_again(self):
-        small, big = tried("99.00", "small"), tried("400.00", "big")
-        customer = funded_customer("1000.00")
-        subscription = bought(customer, small, at=shanghai(2025, 3, 2))
-        changed(subscription, big, at=shanghai(2025, 3, 5))
-        again = bought(customer, small, at=shanghai(2025, 3, 6))
-        assert (again.state, left(customer)) == ("ACTIVE", cny("901.00"))
 
     def test_is_kept_with_what_was_agreed_to(self):
         customer = funded_customer("1000.00")
@@ -217,6 +175,23 @@ class TestDowngrade:
             changed(now(subscription), count=2, at=MARCH_11 + DAY)
         swept(subscription.paid_until)
         assert (now(subscription).package.code, now(subscription).seats) == ("free", 1)
+
+    def test_of_a_plan_is_told_when_seats_are_added(self):
+        subscription = bought(funded_customer("3000.00"), on_sale(BIG, code="big"))
+        changed(subscription, on_sale(SMALL, code="small"))
+        with override("en"):
+            more = changed(now(subscription), count=3).consent.text
+        assert more.startswith("Big\nSeats: 3\nAt once;")
+        assert "When the term ends it becomes Small, as was agreed before." in more
+        assert "It renews by itself for ¥149.00 a month until I stop it." in more
+        assert "With the first of these terms ¥20.00 is paid, once." in more
+
+    def test_of_a_plan_and_its_seats_is_told_when_seats_are_added(self):
+        subscription = bought(funded_customer("3000.00"), on_sale(BIG, code="big"), seats=3)
+        changed(subscription, on_sale(SMALL, code="small"), 2)
+        with override("en"):
+            more = changed(now(subscription), count=4).consent.text
+        assert "Seats then: 2\nIt renews by itself for ¥124.00 a month" in more
 
     def test_of_a_plan_refuses_more_seats_than_that_has(self):
         subscription = bought(funded_customer("2000.00"), seats=3)

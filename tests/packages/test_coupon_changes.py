@@ -53,7 +53,7 @@ class TestInTheTerm:
         assert [line["amount_minor"] for line in charge.lines] == [-16258, 48774]
         assert charge.amount == plan.due == charges.recompute(charge.lines, "CNY")
         assert left(customer) == cny("434.84")
-        assert plan.each_term == cny("720.00")
+        assert plan.following.each_term == cny("720.00")
 
     def test_keep_the_coupon_the_term_began_with_though_it_is_over(self):
         small, big = two()
@@ -62,7 +62,7 @@ class TestInTheTerm:
         changed(subscription, big)
         charge = Charge.objects.get(kind="CHANGE")
         assert [line["amount_minor"] for line in charge.lines] == [-16258, 48774]
-        assert plan.each_term == cny("900.00")
+        assert plan.following.each_term == cny("900.00")
 
     def test_know_no_coupon_that_only_comes_with_the_next_term(self):
         small, big = two()
@@ -71,14 +71,14 @@ class TestInTheTerm:
         coupons.enter(subscription_id=subscription.pk, code=one.code, at=MARCH_11 - DAY)
         plan = planned(subscription, big)
         assert [part.amount for part in plan.parts] == [cny("-203.23"), cny("609.68")]
-        assert plan.each_term == cny("720.00")
+        assert plan.following.each_term == cny("720.00")
 
     def test_end_a_coupon_that_is_not_for_the_new_package_and_say_so(self):
         small, big = two()
         one = coupon(packages=[Package.objects.get(code="small")])
         subscription = bought(funded_customer("2000.00"), small, coupon=one)
         plan = planned(subscription, big)
-        assert (plan.coupon_ends, plan.each_term) == ("SPRING20", cny("900.00"))
+        assert (plan.coupon_ends, plan.following.each_term) == ("SPRING20", cny("900.00"))
         with override("en"):
             assert "SPRING20" in agreements.change_agreement(plan, subscription)
         changed(subscription, big)
@@ -125,7 +125,7 @@ class TestByANewTerm:
         charge = Charge.objects.get(kind="TERM")
         assert [line["amount_minor"] for line in charge.lines] == [-5365, 0, 79200, 0]
         assert charges.recompute(charge.lines, "CNY") == charge.amount == plan.due
-        assert plan.each_term == cny("990.00")
+        assert plan.following.each_term == cny("990.00")
         use = CouponUse.objects.get()
         assert (use.terms_left, use.is_live) == (0, False)
         assert now(subscription).periods.get(number=2).coupon_use == use

@@ -2,6 +2,7 @@ import re
 from datetime import timedelta
 
 import pytest
+from django.core import signing
 from django.core.cache import cache
 from django.utils import timezone
 
@@ -156,6 +157,24 @@ class TestQuoteCoupon:
         answer = english.post(page_of(quote, "coupon/"), ticked | entered, follow=True)
         assert answer.status_code == status
         assert ("auto_renew", bool(ticked)) in ticks(answer)
+
+    def test_ticks_nothing_by_an_address(self, english, customer):
+        quote = quoted(customer)
+        for address in (
+            "?auto_renew=on",
+            "?said=x",
+            "?said=" + signing.dumps({"auto_renew": "on"}),
+        ):
+            assert ("auto_renew", False) in ticks(english.get(page_of(quote) + address))
+
+    def test_ticks_nothing_by_the_address_of_another_person(self, english, client, customer):
+        coupon()
+        quote = quoted(customer)
+        entered = {"code": "spring20", "auto_renew": "on"}
+        address = english.post(page_of(quote, "coupon/"), entered)["Location"]
+        assert ("auto_renew", True) in ticks(english.get(address))
+        client.force_login(member_of(customer, Member.Role.OWNER, locale="en"))
+        assert ("auto_renew", False) in ticks(client.get(address))
 
     def test_keeps_the_way_to_pay(self, english, customer, fake_gateway):
         coupon()

@@ -115,6 +115,14 @@ class TestAnnounce:
         with pytest.raises(BadMove):
             moved(old, fewer)
 
+    def test_refuses_to_sell_none_where_some_were_sold(self):
+        with pytest.raises(BadMove):
+            moved(on_sale(terms(basic("99.00"), seats(1))), terms(basic("89.00")))
+
+    def test_allows_seats_where_none_were_sold(self):
+        more = terms(basic("99.00"), seats(1, hard_limit=5))
+        assert moved(on_sale(terms(basic("99.00"))), more).to_version.terms.of_kind("SEAT")
+
     def test_is_for_those_who_may_publish(self):
         old = old_price()
         with pytest.raises(NotAllowed):

@@ -10,6 +10,7 @@ from tests.packages.rows import DAYS, FIFTH
 pytestmark = pytest.mark.django_db
 
 SUBSCRIPTION, PERIOD = "packages_subscription", "packages_subscriptionperiod"
+CHANGE = "packages_subscriptionchange"
 VERSION, COMPONENT = "packages_priceversion", "packages_pricecomponent"
 CHARGE = "packages_charge"
 TRIED = {
@@ -17,24 +18,44 @@ TRIED = {
     SUBSCRIPTION: {"trial_of_id": 1, "had_trial": True},
     VERSION: {"trial_days": 14},
 }
+OTHER = {"id": 2, "number": "S2", "package_id": 3}
+HAD = [
+    {f"{SUBSCRIPTION} had": OTHER | {"package_id": 2}},
+    {f"{SUBSCRIPTION} tried": OTHER | {"trial_of_id": 2, "had_trial": True}},
+    {
+        f"{SUBSCRIPTION} left": OTHER,
+        CHANGE: {"subscription_id": 2, "from_version_id": 2, "applied_at": FIFTH},
+        f"{VERSION} left": {"id": 2, "package_id": 2, "number": 2},
+    },
+]
+NOT_HAD = [
+    {f"{SUBSCRIPTION} another's": OTHER | {"package_id": 2, "customer_id": 2}},
+    {
+        f"{SUBSCRIPTION} scheduled": OTHER,
+        CHANGE: {"subscription_id": 2, "from_version_id": 2, "applied_at": None},
+        f"{VERSION} left": {"id": 2, "package_id": 2, "number": 2},
+    },
+    {
+        f"{SUBSCRIPTION} left": OTHER,
+        CHANGE: {"subscription_id": 2, "from_version_id": 2, "applied_at": FIFTH},
+        f"{VERSION} left": {"id": 2, "package_id": 3, "number": 2},
+    },
+]
 RULES = [
+    Rule(
+        "packages_trial_is_of_what_is_new",
+        SUBSCRIPTION,
+        {},
+        {"number": "S9", "package_id": 2, "trial_of_id": 2, "had_trial": True},
+        {"packages_trial_is_of_what_is_new": HAD},
+        [{}, *NOT_HAD, HAD[2] | {"act": {"trial_of_id": None, "had_trial": False}}],
+    ),
     Rule(
         "packages_trial_goes_on_with_what_is_tried",
         SUBSCRIPTION,
         TRIED,
         f"UPDATE {SUBSCRIPTION} SET package_id = 2 WHERE id = 1",
-        {
-            "packages_trial_goes_on_with_what_is_tried": [
-                {VERSION: {"trial_days": 0}},
-                {f"{SUBSCRIPTION} had": {"id": 2, "number": "S2", "package_id": 2}},
-                {
-                    f"{SUBSCRIPTION} tried": {
-                        **{"id": 2, "number": "S2", "package_id": 3},
-                        **{"trial_of_id": 2, "had_trial": True},
-                    }
-                },
-            ]
-        },
+        {"packages_trial_goes_on_with_what_is_tried": [{VERSION: {"trial_days": 0}}, *HAD]},
         [
             {},
             {PERIOD: {"is_trial": False}, VERSION: {"trial_days": 0}},
@@ -44,7 +65,7 @@ RULES = [
                 "act": f"UPDATE {SUBSCRIPTION} SET package_id = 2, period_number = 2",
             },
             {VERSION: {"trial_days": 0}, "act": f"UPDATE {SUBSCRIPTION} SET package_id = 1"},
-            {f"{SUBSCRIPTION} other": {"id": 2, "number": "S2", "customer_id": 2, "package_id": 2}},
+            *NOT_HAD,
         ],
     ),
     Rule(
