@@ -97,20 +97,6 @@ def fresh_proof_required(view: Callable[..., HttpResponse]) -> Callable[..., Htt
     return checked
 
 
-def proof_to_open(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
-    """
-    Ask for a fresh proof before a form is opened, and not when it comes back: what was typed in the
-    meantime would be lost. For what binds nobody before it is published.
-    """
-    asking = fresh_proof_required(view)
-
-    @wraps(view)
-    def checked(request, *args, **kwargs):
-        return (view if request.method == "POST" else asking)(request, *args, **kwargs)
-
-    return checked
-
-
 def _left_idle(request: HttpRequest, now: datetime) -> bool:
     """
     Tell whether a staff session slept past IDLE; note its last sign of life, once a minute.

@@ -13,7 +13,7 @@ from django.utils import timezone
 from accounts import kept
 from accounts.models import User
 from accounts.roles import ADMIN, FINANCE_MAKER, SUPPORT
-from packages.models import PriceVersion
+from packages.models import Package, PriceVersion
 from tests.admin import world
 from tests.factories import PASSWORD, sign_in_staff, staff
 from wallet.models import WalletPolicy
@@ -90,6 +90,9 @@ class TestKeep:
             ("packages_priceversion_reprice", PriceVersion),
             ("packages_priceversion_announce", PriceVersion),
             ("packages_coupon_new", None),
+            ("packages_package_new", None),
+            ("packages_package_copy", Package),
+            ("packages_package_price", Package),
             ("packages_dunningpolicy_publish", None),
             ("wallet_walletpolicy_publish", None),
             ("accounts_user_appoint", None),
