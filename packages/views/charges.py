@@ -6,7 +6,6 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib import messages
-from django.core.exceptions import ValidationError
 from django.core.paginator import Paginator
 from django.db.models import Exists, OuterRef, Q
 from django.http import HttpResponse
@@ -108,10 +107,10 @@ def dispute(request: PortalRequest, charge_id: int) -> HttpResponse:
                 at=timezone.now(),
                 by=request.user,
             )
+        except disputes.BadDispute as refusal:
+            form.add_error("words", str(refusal))
         except DomainError as refusal:
             messages.warning(request, str(refusal))
-        except ValidationError as refusal:
-            form.add_error("words", refusal.messages)
         if not form.errors:
             return here
     context = {"charge": charge, "form": form}

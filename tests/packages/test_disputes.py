@@ -5,7 +5,6 @@ from urllib.parse import parse_qsl
 
 import pytest
 from django.core import mail
-from django.core.exceptions import ValidationError
 from django.db import Error, connection, transaction
 from django.utils import timezone
 
@@ -93,8 +92,9 @@ class TestDispute:
 
     @pytest.mark.parametrize("words", ["", "  \n ", "x" * 1001, "a\u202eb", "a\x0bb", "a\u2028b"])
     def test_takes_plain_words_only(self, charge, words):
-        with pytest.raises(ValidationError):
+        with pytest.raises(disputes.BadDispute) as refusal:
             disputed(charge, words)
+        assert refusal.value.data["field"] == "words"
         assert not Case.objects.exists()
 
     def test_is_for_owners_and_finance(self, charge, customer):
