@@ -92,7 +92,8 @@ def fresh_proof_required(view: Callable[..., HttpResponse]) -> Callable[..., Htt
         if not recently_authenticated(request):
             kept.keep(request)
             return reauthenticate(request, next_url=request.get_full_path())
-        return kept.offer(request) or view(request, *args, **kwargs)
+        posted, answer = kept.take(request), view(request, *args, **kwargs)
+        return kept.offer(request, posted, answer) if posted else answer
 
     return checked
 
