@@ -1,26 +1,32 @@
 """
-What was typed into a form of the admin while the proof of who types grew old: kept, and sent only
-when its author says so once more.
+What was typed into a form while the proof of who types grew old, or the session ended: kept, and
+sent only when its author says so once more.
 """
 
 import time
 from datetime import timedelta
+from functools import wraps
 from typing import Any
 
 from django import forms
 from django.contrib import admin
+from django.contrib.auth.decorators import login_not_required
+from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
 from django.utils.choices import flatten_choices
 from django.utils.datastructures import MultiValueDict
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
+from accounts.http import View
 from crm_billing.admin import Facts, Part
 
 KEY = "kept_form"
 LIFETIME = timedelta(minutes=30)
+LONGEST = 4_000  # of what nobody has signed in to say, in characters
 
 
 class KeptForm(forms.Form):
@@ -44,6 +50,26 @@ def keep(request: HttpRequest) -> None:
     if posted:
         now = time.time()
         request.session[KEY] = {"path": request.get_full_path(), "posted": posted, "at": now}
+
+
+def over_sign_in(view: View) -> View:
+    """
+    Keep what is posted without a session to a view that asks who it is for itself; once the
+    person has signed in they come back to the form, and the view finds with `take` what it was.
+
+    Anybody may post, so what is longer than LONGEST characters is not kept.
+    """
+
+    @login_not_required
+    @wraps(view)
+    def checked(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if request.user.is_authenticated:
+            return view(request, *args, **kwargs)
+        if sum(len(name) + sum(map(len, texts)) for name, texts in request.POST.lists()) <= LONGEST:
+            keep(request)
+        return redirect_to_login(request.get_full_path())
+
+    return checked
 
 
 def take(request: HttpRequest) -> dict[str, list[str]]:
