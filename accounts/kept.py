@@ -143,8 +143,8 @@ def _in_words(field: forms.Field, value: Any) -> str:
             found = field.clean(value)
         except ValidationError:
             return ""
-        return ", ".join(str(row) for row in (found if isinstance(value, list) else [found]))
+        return " · ".join(str(row) for row in (found if isinstance(value, list) else [found]))
     choices: Any = flatten_choices(getattr(field, "choices", []))
     names = {str(known): str(name) for known, name in choices}
     values = value if isinstance(value, list) else [value]
-    return ", ".join(names.get(str(one), str(one)) for one in values)
+    return " · ".join(names.get(str(one), str(one)) for one in values)

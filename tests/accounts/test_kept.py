@@ -126,7 +126,7 @@ class TestOffer:
         assert dict(shown.rows) == {
             "E-mail": TYPED["email"],
             "Name of the person": TYPED["name"],
-            "Roles": "Support: looks after customers, Finance, maker: proposes corrections",
+            "Roles": "Support: looks after customers · Finance, maker: proposes corrections",
         }
         assert "<dt>E-mail</dt><dd>new@example.com</dd>" in page.text
         assert "<b>" not in page.text and "&lt;b&gt;" in page.text
@@ -147,7 +147,7 @@ class TestOffer:
 
         keys = {name: str(Group.objects.get(name=name).pk) for name in (ADMIN, SUPPORT)}
         posted = {"one": [keys[ADMIN]], "more": list(keys.values()), "none": ["x"]}
-        assert kept.typed(Asked(), posted) == [("One", ADMIN), ("More", f"{ADMIN}, {SUPPORT}")]
+        assert kept.typed(Asked(), posted) == [("One", ADMIN), ("More", f"{ADMIN} · {SUPPORT}")]
 
     def test_shows_no_password_and_no_file(self):
         class Asked(forms.Form):
