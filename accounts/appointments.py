@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from accounts import queries
 from accounts import roles as staff_roles
 from accounts.customers import NotAllowed
-from accounts.models import User
+from accounts.models import Member, User
 from crm_billing.errors import DomainError
 
 
@@ -54,13 +54,15 @@ def appoint(
     """
     _require(by, "accounts.add_user")
     groups = _groups(roles)
-    user = User.objects.select_for_update(of=["self"]).filter(email__iexact=email.strip()).first()
+    email = email.strip()
+    people = list(queries.people_at(email).select_for_update(of=["self"]).order_by("pk"))
+    user = next((person for person in people if person.email.lower() == email.lower()), None)
     if user is None:
-        user = User(email=email.strip().lower(), date_joined=at)
+        user = User(email=email.lower(), date_joined=at)
         user.set_unusable_password()
     elif user.is_staff:
         raise AlreadyStaff(_("This person is one of the staff already."), field="email")
-    if queries.people_at(email).filter(memberships__isnull=False).exists():
+    if Member.objects.filter(user__in=people).exists():
         raise IsMember(
             _("This person acts for a customer. Use another address of theirs."), field="email"
         )

@@ -195,11 +195,13 @@ def lock(customer_id: int) -> Customer:
 
 def require_no_staff(people: QuerySet[User]) -> None:
     """
-    Refuse staff as members of a customer.
+    Refuse staff as members of a customer; keep the people locked, so that none becomes staff
+    before the transaction ends.
 
     raises StaffNoMember: one of the people is one of the staff.
     """
-    if people.filter(is_staff=True).exists():
+    locked = people.select_for_update(of=["self"], no_key=True).order_by("pk")
+    if any(person.is_staff for person in locked):
         raise StaffNoMember(
             _("One of our staff uses this address. Staff do not act for customers."), field="email"
         )

@@ -1,19 +1,32 @@
 """
-What was typed into a form of the admin while the proof of who types grew old: kept, and sent only
-when its author says so once more.
+What was typed into a form while the proof of who types grew old, or the session ended: kept, and
+sent only when its author says so once more.
 """
 
 import time
 from datetime import timedelta
+from functools import wraps
+from typing import Any
 
 from django import forms
 from django.contrib import admin
+from django.contrib.auth.decorators import login_not_required
+from django.contrib.auth.views import redirect_to_login
+from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
+from django.utils.choices import flatten_choices
+from django.utils.datastructures import MultiValueDict
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
+
+from accounts.http import View
+from crm_billing.admin import Facts, Part
 
 KEY = "kept_form"
 LIFETIME = timedelta(minutes=30)
+LONGEST = 4_000  # of what nobody has signed in to say, in characters
 
 
 class KeptForm(forms.Form):
@@ -39,16 +52,46 @@ def keep(request: HttpRequest) -> None:
         request.session[KEY] = {"path": request.get_full_path(), "posted": posted, "at": now}
 
 
-def offer(request: HttpRequest) -> HttpResponse | None:
+def over_sign_in(view: View) -> View:
     """
-    Answer with a page that sends what was kept of this page's form, once; None where nothing was.
+    Keep what is posted without a session to a view that asks who it is for itself; once the
+    person has signed in they come back to the form, and the view finds with `take` what it was.
+
+    Anybody may post, so what is longer than LONGEST characters is not kept.
+    """
+
+    @login_not_required
+    @wraps(view)
+    def checked(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if request.user.is_authenticated:
+            return view(request, *args, **kwargs)
+        if sum(len(name) + sum(map(len, texts)) for name, texts in request.POST.lists()) <= LONGEST:
+            keep(request)
+        return redirect_to_login(request.get_full_path())
+
+    return checked
+
+
+def take(request: HttpRequest) -> dict[str, list[str]]:
+    """
+    Return what was kept of this page's form, once; nothing where nothing was, or too long ago.
     """
     kept = request.session.get(KEY)
     if request.method != "GET" or not kept or kept["path"] != request.get_full_path():
-        return None
+        return {}
     del request.session[KEY]
-    if time.time() - kept["at"] > LIFETIME.total_seconds():
-        return None
+    is_late = time.time() - kept["at"] > LIFETIME.total_seconds()
+    return {} if is_late else kept["posted"]
+
+
+def offer(
+    request: HttpRequest, posted: dict[str, list[str]], asked: HttpResponse
+) -> TemplateResponse:
+    """
+    Answer with a page that shows what was kept and sends it.
+
+    asked: the page the form stands on; its title and the names of its fields are told.
+    """
     request.current_app = admin.site.name  # type: ignore[attr-defined]
     shown = {
         "title": _("Send what you entered"),
@@ -56,8 +99,52 @@ def offer(request: HttpRequest) -> HttpResponse | None:
             "It took a while, so we asked who you are. Nothing you entered is lost, and nothing"
             " was done yet."
         ),
-        "form": KeptForm(kept["posted"]),
+        "form": KeptForm(posted),
+        "parts": _told(getattr(asked, "context_data", None) or {}, posted),
         "submit": _("Send it"),
-        "back": kept["path"],
+        "back": request.get_full_path(),
     }
     return TemplateResponse(request, "admin/command.html", admin.site.each_context(request) | shown)
+
+
+def typed(form: forms.Form, posted: dict[str, list[str]]) -> list[tuple[str, str]]:
+    """
+    Return what was entered in each field a person sees, passwords and files apart: (label, text).
+    """
+    data: MultiValueDict = MultiValueDict(posted)
+    rows = []
+    for bound in form.visible_fields():
+        widget = bound.field.widget
+        if not isinstance(widget, forms.PasswordInput | forms.FileInput):
+            value = widget.value_from_datadict(data, MultiValueDict(), bound.html_name)
+            rows.append((str(bound.label), _in_words(bound.field, value)))
+    return [(label, text) for label, text in rows if text]
+
+
+def _told(page: dict[str, Any], posted: dict[str, list[str]]) -> list[Part]:
+    """
+    Tell what was entered on a page, and of what row.
+    """
+    if "form" not in page:
+        return []
+    rows = typed(page["form"], posted)
+    if row := page.get("original"):
+        rows.insert(0, (capfirst(row._meta.verbose_name), str(row)))
+    return [Facts(title=str(page["title"]), rows=rows)]
+
+
+def _in_words(field: forms.Field, value: Any) -> str:
+    if value in (None, "", False):
+        return ""
+    if value is True:
+        return _("Yes")
+    if isinstance(field, forms.ModelChoiceField):
+        try:
+            found = field.clean(value)
+        except ValidationError:
+            return ""
+        return " · ".join(str(row) for row in (found if isinstance(value, list) else [found]))
+    choices: Any = flatten_choices(getattr(field, "choices", []))
+    names = {str(known): str(name) for known, name in choices}
+    values = value if isinstance(value, list) else [value]
+    return " · ".join(names.get(str(one), str(one)) for one in values)

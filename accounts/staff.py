@@ -92,21 +92,8 @@ def fresh_proof_required(view: Callable[..., HttpResponse]) -> Callable[..., Htt
         if not recently_authenticated(request):
             kept.keep(request)
             return reauthenticate(request, next_url=request.get_full_path())
-        return kept.offer(request) or view(request, *args, **kwargs)
-
-    return checked
-
-
-def proof_to_open(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
-    """
-    Ask for a fresh proof before a form is opened, and not when it comes back: what was typed in the
-    meantime would be lost. For what binds nobody before it is published.
-    """
-    asking = fresh_proof_required(view)
-
-    @wraps(view)
-    def checked(request, *args, **kwargs):
-        return (view if request.method == "POST" else asking)(request, *args, **kwargs)
+        posted, answer = kept.take(request), view(request, *args, **kwargs)
+        return kept.offer(request, posted, answer) if posted else answer
 
     return checked
 

@@ -6,12 +6,15 @@ another's. Refused are control and format characters and the separators of lines
 joiners stay where scripts and emoji need them.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from unicodedata import bidirectional, category, combining
 
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.utils.translation import gettext as _
+
+from crm_billing.errors import DomainError
 
 UNSEEN = {"Cc", "Cf", "Zl", "Zp"}
 _ZWNJ, _ZWJ = "\u200c", "\u200d"
@@ -31,6 +34,19 @@ def require(text: str) -> None:
                 code="invisible",
                 params={"character": f"U+{ord(character):04X}"},
             )
+
+
+@contextmanager
+def refused_as(refusal: type[DomainError], *, field: str) -> Iterator[None]:
+    """
+    Say what is invalid inside as a refusal of a command, at the field it was entered in.
+
+    raises `refusal`: for a ValidationError, with the first thing it says.
+    """
+    try:
+        yield
+    except ValidationError as invalid:
+        raise refusal(invalid.messages[0], field=field) from None
 
 
 def one_line(text: str) -> str:

@@ -12,6 +12,7 @@ from accounts import customers
 from accounts.customers import NotAllowed
 from accounts.models import Member, User
 from accounts.queries import role_in
+from crm_billing import plain_text
 from crm_billing.errors import DomainError
 from crm_billing.money import plain
 from packages.models import Charge, Dispute
@@ -28,6 +29,10 @@ class AlreadyDisputed(DomainError):
     code = "already_disputed"
 
 
+class BadDispute(DomainError):
+    code = "bad_dispute"
+
+
 @transaction.atomic
 def dispute(*, charge_id: int, words: str, at: datetime, by: User) -> Dispute:
     """
@@ -37,7 +42,7 @@ def dispute(*, charge_id: int, words: str, at: datetime, by: User) -> Dispute:
     by: an owner or a finance person of the customer.
     raises NotAllowed: `by` is neither.
     raises AlreadyDisputed: an earlier dispute of this charge is still open.
-    raises ValidationError: no words, too many, or some that cannot be seen.
+    raises BadDispute: no words, too many, or some that cannot be seen.
     """
     customer_id = Charge.objects.values_list("customer_id", flat=True).get(pk=charge_id)
     customer = customers.lock(customer_id)
@@ -54,7 +59,8 @@ def dispute(*, charge_id: int, words: str, at: datetime, by: User) -> Dispute:
         made_at=at,
         made_by=by,
     )
-    made.full_clean(exclude=["case"])
+    with plain_text.refused_as(BadDispute, field="words"):
+        made.full_clean(exclude=["case"])
     made.case = cases.open_once(
         kind=cases.Kind.CHARGE_DISPUTED,
         key=f"{charge.pk}:{made.number}",

@@ -8,7 +8,6 @@ from datetime import datetime
 from decimal import Decimal
 
 from django.conf import settings
-from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from djmoney.money import Money
@@ -303,10 +302,8 @@ def _check_number(value: object, field: str) -> None:
 
 
 def _check_plain(text: str, field: str) -> None:
-    try:
+    with plain_text.refused_as(BadPrice, field=field):
         plain_text.require(text)
-    except ValidationError as error:
-        raise BadPrice(" ".join(error.messages), field=field) from error
 
 
 def _check_amount(amount: Money | None, currency: str, field: str) -> None:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import structlog
-from django.core.exceptions import ValidationError
 from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet
 from django.utils.translation import gettext as _
 
@@ -164,10 +163,8 @@ def announce(
 
 
 def _line(text: str, *, field: str) -> str:
-    try:
+    with plain_text.refused_as(BadMove, field=field):
         return plain_text.one_line(text)
-    except ValidationError as unseen:
-        raise BadMove(unseen.messages[0], field=field) from None
 
 
 @money_transaction

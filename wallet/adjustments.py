@@ -3,11 +3,11 @@ Commands for manual corrections: one person proposes, another approves, only the
 """
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.core.exceptions import ValidationError
 from django.db import connection
 from django.db.models import QuerySet, Sum
 from django.utils.translation import gettext as _
@@ -62,6 +62,14 @@ class CurrencyChanged(DomainError):
     code = "currency_changed"
 
 
+class ProposedAlike(DomainError):
+    """
+    The same was proposed before, and nobody has said that it is meant once more.
+    """
+
+    code = "proposed_alike"
+
+
 class DailyLimitReached(DomainError):
     """
     The amount is more than this person may still propose today.
@@ -92,20 +100,26 @@ def propose(
     by: User,
     bonus_expires_at: datetime | None = None,
     attachment: Attachment | None = None,
+    once_more: bool = False,
 ) -> Adjustment:
     """
     Propose to credit or debit a wallet; nothing moves until another person approves.
 
     direction: CREDIT or DEBIT. kind: PRINCIPAL or BONUS. amount: positive, whole minor units.
-    raises NotPermitted: `by` may not propose.
     reason: one line of at most REASON_LIMIT characters; breaks in it become blanks.
+    once_more: `by` knows what was proposed `alike` and means another correction.
+    raises NotPermitted: `by` may not propose.
     raises BadAdjustment: no reason or one that cannot all be seen, not positive, a wrong expiry or
-    attachment; `data["field"]`.
+        attachment; `data["field"]`.
+    raises ProposedAlike: it is not `once_more`; `data["numbers"]`.
     raises DailyLimitReached: more than `by` may propose today; `data["left"]`.
     source: money.md §2, reliability R15
     """
     _require(by, "wallet.propose_adjustment")
     _refuse_bad(direction, kind, amount, at, bonus_expires_at)
+    customers.lock(customer.pk)
+    if not once_more:
+        _refuse_alike(alike(customer=customer, direction=direction, amount=amount, at=at))
     _refuse_over_limit(amount, at, by)
     adjustment = Adjustment(
         number=numbers.document("AJ", at),
@@ -143,7 +157,8 @@ def approve(
     raises CurrencyChanged: before the first money, the customer went over to another currency.
     raises InsufficientFunds: a debit of more than is there.
     """
-    _refuse_unseen(note, field="note")
+    with plain_text.refused_as(BadAdjustment, field="note"):
+        plain_text.require_lines(note)
     adjustment = _lock(adjustment_id, by)
     if adjustment.state == Adjustment.State.POSTED and adjustment.checker_id == by.pk:
         return adjustment
@@ -168,7 +183,8 @@ def reject(*, adjustment_id: int, reason: str, at: datetime, by: User) -> Adjust
     """
     if not reason.strip():
         raise BadAdjustment(_("Say why."), field="reason")
-    _refuse_unseen(reason, field="reason")
+    with plain_text.refused_as(BadAdjustment, field="reason"):
+        plain_text.require_lines(reason)
     adjustment = _lock(adjustment_id, by)
     _refuse_decided(adjustment)
     return _decide(adjustment, Adjustment.State.REJECTED, at, by, reason)
@@ -321,6 +337,15 @@ def _refuse_stale_currency(adjustment: Adjustment) -> None:
         )
 
 
+def _refuse_alike(others: Iterable[Adjustment]) -> None:
+    if numbers_before := [other.number for other in others]:
+        raise ProposedAlike(
+            _("Look at what was proposed before, then tick this or cancel."),
+            field="once_more",
+            numbers=numbers_before,
+        )
+
+
 def _refuse_over_limit(amount: Money, at: datetime, by: User) -> None:
     """
     Hold a maker to the day's limit of the currency, credits and debits together.
@@ -365,8 +390,8 @@ def _refuse_bad(
 
 
 def _reason(text: str) -> str:
-    _refuse_unseen(text, field="reason")
-    reason = plain_text.one_line(text)
+    with plain_text.refused_as(BadAdjustment, field="reason"):
+        reason = plain_text.one_line(text)
     if not reason:
         raise BadAdjustment(_("Say why."), field="reason")
     if len(reason) > REASON_LIMIT:
@@ -376,13 +401,6 @@ def _reason(text: str) -> str:
             field="reason",
         )
     return reason
-
-
-def _refuse_unseen(text: str, *, field: str) -> None:
-    try:
-        plain_text.require_lines(text)
-    except ValidationError as unseen:
-        raise BadAdjustment(unseen.messages[0], field=field) from None
 
 
 def _content_type(attachment: Attachment) -> str:

@@ -9,7 +9,6 @@ from typing import Any
 
 import structlog
 from django.conf import settings
-from django.core.exceptions import ValidationError
 from django.core.mail import EmailMessage
 from django.db import transaction
 from django.db.models import QuerySet
@@ -125,10 +124,8 @@ def resolve(*, case_id: int, resolution: str, at: datetime, by: User) -> Case:
         raise NotAllowed(_("You may not resolve cases."))
     if not resolution.strip():
         raise ReasonMissing(_("Say what was done."), field="resolution")
-    try:
+    with plain_text.refused_as(BadResolution, field="resolution"):
         plain_text.require_lines(resolution)
-    except ValidationError as unseen:
-        raise BadResolution(unseen.messages[0], field="resolution") from None
     case = Case.objects.select_for_update(no_key=True).get(pk=case_id)
     if case.state != Case.State.OPEN:
         raise CaseClosed(_("This case is resolved already."), case_id=case.pk)

@@ -259,6 +259,7 @@ class Story:
             reason=cast.CORRECTION[self.part.locale],
             at=at,
             by=self.maker,
+            once_more=True,
         )
 
     def count(self) -> int:

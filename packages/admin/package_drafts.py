@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy
 from unfold.decorators import action
 
 from accounts.http import StaffRequest
-from accounts.staff import proof_to_open
+from accounts.staff import fresh_proof_required
 from crm_billing.admin import Button, Command, Part, ReadOnlyAdmin, address, ask
 from packages import catalogue, drafting, drafts
 from packages.admin import shown
@@ -134,7 +134,7 @@ class PackageDrafts(ReadOnlyAdmin):
         description=gettext_lazy("New package"), url_path="new", icon="add", permissions=["manage"]
     )
     def new(self, request: HttpRequest) -> HttpResponse:
-        return proof_to_open(self._new)(request)
+        return fresh_proof_required(self._new)(request)
 
     def _new(self, request: StaffRequest) -> HttpResponse:
         def run(request: StaffRequest, row: None, cleaned: dict) -> Package:
@@ -158,7 +158,7 @@ class PackageDrafts(ReadOnlyAdmin):
 
     def copy(self, request: HttpRequest, object_id: int) -> HttpResponse:
         self._require_publisher(request)
-        return proof_to_open(self._copy)(request, object_id)
+        return fresh_proof_required(self._copy)(request, object_id)
 
     def _copy(self, request: StaffRequest, object_id: int) -> HttpResponse:
         like = self.get_object(request, str(object_id))
@@ -190,7 +190,7 @@ class PackageDrafts(ReadOnlyAdmin):
 
     def price(self, request: HttpRequest, object_id: int) -> HttpResponse:
         self._require_publisher(request)
-        return proof_to_open(self._price)(request, object_id)
+        return fresh_proof_required(self._price)(request, object_id)
 
     def _price(self, request: StaffRequest, object_id: int) -> HttpResponse:
         package = self.get_object(request, str(object_id))

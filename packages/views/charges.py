@@ -6,7 +6,6 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib import messages
-from django.core.exceptions import ValidationError
 from django.core.paginator import Paginator
 from django.db.models import Exists, OuterRef, Q
 from django.http import HttpResponse
@@ -16,6 +15,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
+from accounts import kept
 from accounts.http import PortalRequest, customer_required, may_top_up
 from crm_billing.errors import DomainError
 from packages import disputes, wording
@@ -87,6 +87,7 @@ def charge_detail(request: PortalRequest, charge_id: int) -> HttpResponse:
     return render(request, "packages/charge.html", context)
 
 
+@kept.over_sign_in
 @may_top_up
 @require_http_methods(["GET", "HEAD", "POST"])
 def dispute(request: PortalRequest, charge_id: int) -> HttpResponse:
@@ -99,7 +100,7 @@ def dispute(request: PortalRequest, charge_id: int) -> HttpResponse:
     if before is not None and before.is_open:
         messages.info(request, _("This charge is being looked into already."))
         return here
-    form = DisputeForm(request.POST if request.method == "POST" else None)
+    form = DisputeForm(request.POST if request.method == "POST" else None, initial=_typed(request))
     if form.is_bound and form.is_valid():
         try:
             disputes.dispute(
@@ -108,15 +109,27 @@ def dispute(request: PortalRequest, charge_id: int) -> HttpResponse:
                 at=timezone.now(),
                 by=request.user,
             )
+        except disputes.BadDispute as refusal:
+            form.add_error("words", str(refusal))
         except DomainError as refusal:
             messages.warning(request, str(refusal))
-        except ValidationError as refusal:
-            form.add_error("words", refusal.messages)
         if not form.errors:
             return here
     context = {"charge": charge, "form": form}
     status = 422 if form.is_bound else 200
     return render(request, "packages/dispute.html", context, status=status)
+
+
+def _typed(request: PortalRequest) -> dict[str, str]:
+    """
+    Return what was typed before the session ended, and tell that it is here.
+    """
+    typed = {name: values[-1] for name, values in kept.take(request).items()}
+    if typed:
+        messages.info(
+            request, _("You were signed out. What you entered is still here; it has not been sent.")
+        )
+    return typed
 
 
 def _one_or_404(request: PortalRequest, charge_id: int) -> Charge:

@@ -6,6 +6,7 @@ from datetime import timedelta
 from html.parser import HTMLParser
 
 import pytest
+from django import forms
 from django.contrib.auth.models import Group
 from django.urls import reverse
 from django.utils import timezone
@@ -13,7 +14,7 @@ from django.utils import timezone
 from accounts import kept
 from accounts.models import User
 from accounts.roles import ADMIN, FINANCE_MAKER, SUPPORT
-from packages.models import PriceVersion
+from packages.models import Package, PriceVersion
 from tests.admin import world
 from tests.factories import PASSWORD, sign_in_staff, staff
 from wallet.models import WalletPolicy
@@ -90,6 +91,9 @@ class TestKeep:
             ("packages_priceversion_reprice", PriceVersion),
             ("packages_priceversion_announce", PriceVersion),
             ("packages_coupon_new", None),
+            ("packages_package_new", None),
+            ("packages_package_copy", Package),
+            ("packages_package_price", Package),
             ("packages_dunningpolicy_publish", None),
             ("wallet_walletpolicy_publish", None),
             ("accounts_user_appoint", None),
@@ -111,6 +115,50 @@ class TestKeep:
 
 
 class TestOffer:
+    @pytest.fixture
+    def english(self, client):
+        return sign_in_staff(client, staff(ADMIN, locale="en"), recently=False)
+
+    def test_shows_what_is_kept_and_where_it_was_typed(self, english):
+        page = proved(english, english.post(APPOINT, TYPED | {"unknown": "x"}))
+        (shown,) = page.context["parts"]
+        assert shown.title == "Appoint staff"
+        assert dict(shown.rows) == {
+            "E-mail": TYPED["email"],
+            "Name of the person": TYPED["name"],
+            "Roles": "Support: looks after customers · Finance, maker: proposes corrections",
+        }
+        assert "<dt>E-mail</dt><dd>new@example.com</dd>" in page.text
+        assert "<b>" not in page.text and "&lt;b&gt;" in page.text
+
+    def test_shows_what_it_is_about(self, english):
+        other = staff(SUPPORT, email="sue@example.com")
+        url = reverse("admin:accounts_user_roles", args=[other.pk])
+        page = proved(english, english.post(url, {"roles": [SUPPORT]}))
+        (shown,) = page.context["parts"]
+        assert shown.title == "Set roles"
+        assert shown.rows == [("User", str(other)), ("Roles", "Support: looks after customers")]
+
+    def test_shows_rows_that_were_chosen(self):
+        class Asked(forms.Form):
+            one = forms.ModelChoiceField(Group.objects)
+            more = forms.ModelMultipleChoiceField(Group.objects.order_by("name"))
+            none = forms.ModelChoiceField(Group.objects)
+
+        keys = {name: str(Group.objects.get(name=name).pk) for name in (ADMIN, SUPPORT)}
+        posted = {"one": [keys[ADMIN]], "more": list(keys.values()), "none": ["x"]}
+        assert kept.typed(Asked(), posted) == [("One", ADMIN), ("More", f"{ADMIN} · {SUPPORT}")]
+
+    def test_shows_no_password_and_no_file(self):
+        class Asked(forms.Form):
+            password = forms.CharField(widget=forms.PasswordInput)
+            proof = forms.FileField(required=False)
+            is_sure = forms.BooleanField()
+            key = forms.CharField(widget=forms.HiddenInput)
+
+        posted = {name: ["secret"] for name in Asked.base_fields}
+        assert kept.typed(Asked(), posted) == [("Is sure", "Yes")]
+
     def test_is_made_once(self, late):
         proved(late, late.post(APPOINT, TYPED))
         assert "new@example.com" not in late.get(APPOINT).text

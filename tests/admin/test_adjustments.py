@@ -285,7 +285,7 @@ class TestAlike:
 
     def test_is_shown_to_the_checker(self, checker, customer, before):
         assert decide(checker, before).status_code == 302
-        after = world.propose(customer, by=staff(FINANCE_MAKER))
+        after = world.propose(customer, by=staff(FINANCE_MAKER), once_more=True)
         for what in ("approve", "reject", "change"):
             assert page(before) in checker.get(page(after, what)).text
         assert decide(checker, after).status_code == 302

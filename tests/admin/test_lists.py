@@ -92,7 +92,7 @@ def test_cost_the_same_however_many_rows_they_show(fake_gateway, django_assert_m
         client.get(url)
     for _ in range(3):
         customer = funded_customer("10.00")
-        world.propose(customer, by=Adjustment.objects.first().maker)
+        world.propose(customer, by=Adjustment.objects.first().maker, once_more=True)
         world.park(f"more-{customer.pk}")
     for url in urls:
         with django_assert_max_num_queries(26):

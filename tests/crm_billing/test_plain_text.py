@@ -6,6 +6,11 @@ from django.core.exceptions import ValidationError
 from django.db import connection
 
 from crm_billing import plain_text
+from crm_billing.errors import DomainError
+
+
+class BadWords(DomainError):
+    code = "bad_words"
 
 
 class TestRequire:
@@ -52,6 +57,22 @@ class TestRequire:
     )
     def test_takes_what_people_write(self, text):
         plain_text.require(text)
+
+
+class TestRefusedAs:
+    def test_says_what_is_invalid_at_the_field(self):
+        with (
+            pytest.raises(BadWords, match=r"U\+202E") as refusal,
+            plain_text.refused_as(BadWords, field="words"),
+        ):
+            plain_text.require("a\u202eb")
+        assert refusal.value.data == {"field": "words"}
+
+    def test_lets_everything_else_pass(self):
+        with plain_text.refused_as(BadWords, field="words"):
+            plain_text.require("words")
+        with pytest.raises(ZeroDivisionError), plain_text.refused_as(BadWords, field="words"):
+            _ = 1 / 0
 
 
 def taken(text: str) -> bool:

@@ -5,8 +5,8 @@ from urllib.parse import parse_qsl
 
 import pytest
 from django.core import mail
-from django.core.exceptions import ValidationError
 from django.db import Error, connection, transaction
+from django.urls import reverse
 from django.utils import timezone
 
 from accounts.customers import NotAllowed
@@ -18,6 +18,7 @@ from packages.disputes import AlreadyDisputed
 from packages.models import Charge, Dispute
 from tests.factories import (
     NOON,
+    PASSWORD,
     cny,
     fund,
     member_of,
@@ -93,8 +94,9 @@ class TestDispute:
 
     @pytest.mark.parametrize("words", ["", "  \n ", "x" * 1001, "a\u202eb", "a\x0bb", "a\u2028b"])
     def test_takes_plain_words_only(self, charge, words):
-        with pytest.raises(ValidationError):
+        with pytest.raises(disputes.BadDispute) as refusal:
             disputed(charge, words)
+        assert refusal.value.data["field"] == "words"
         assert not Case.objects.exists()
 
     def test_is_for_owners_and_finance(self, charge, customer):
@@ -212,6 +214,35 @@ class TestPages:
             answer = english.post(f"/charges/{charge.pk}/dispute/", {"words": words})
             assert answer.status_code == 422 and "id_words_error" in answer.content.decode()
         assert not Dispute.objects.exists()
+
+    @staticmethod
+    def signed_in_again(client, asked, person):
+        return client.post(asked.url, {"login": person.email, "password": PASSWORD}, follow=True)
+
+    def test_keep_what_was_typed_while_the_session_ended(self, english, charge, customer):
+        here = f"/charges/{charge.pk}/dispute/"
+        english.logout()
+        asked = english.post(here, {"words": "Too much.\r\nFar <b>."})
+        assert asked.url == f"{reverse('account_login')}?next={here}"
+        page = self.signed_in_again(english, asked, owner_of(customer))
+        assert "it has not been sent" in text(page)
+        assert "Too much.\nFar &lt;b&gt;.</textarea>" in page.content.decode().replace("\r", "")
+        assert not Dispute.objects.exists()
+        assert "Too much" not in text(english.get(here))
+
+    def test_show_what_was_typed_to_nobody_of_another_customer(self, english, charge):
+        english.logout()
+        asked = english.post(f"/charges/{charge.pk}/dispute/", {"words": "Too much."})
+        page = self.signed_in_again(english, asked, owner_of(open_customer("别家")))
+        assert page.status_code == 404 and "Too much" not in text(page)
+
+    def test_keep_no_more_than_a_dispute_may_say(self, client, charge):
+        asked = client.post(f"/charges/{charge.pk}/dispute/", {"words": "x" * 4001})
+        assert asked.status_code == 302 and not client.session.keys()
+
+    def test_are_for_who_is_signed_in(self, client, charge):
+        here = f"/charges/{charge.pk}/dispute/"
+        assert client.get(here).url == f"{reverse('account_login')}?next={here}"
 
     def test_show_viewers_how_it_stands_but_no_way_to_dispute(self, client, charge, customer):
         client.force_login(member_of(customer, Member.Role.VIEWER, locale="en"))

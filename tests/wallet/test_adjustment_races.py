@@ -16,9 +16,9 @@ pytestmark = pytest.mark.django_db(transaction=True)
 class TestProposingMoreThanHalfADaysLimit:
     def calls(self):
         limit = WalletPolicy.objects.get(currency="CNY").max_daily_adjustments
-        maker, customer = staff("FINANCE_MAKER"), funded_customer("100.00")
+        maker, owners = staff("FINANCE_MAKER"), [funded_customer("1.00") for _ in range(10)]
 
-        def propose():
+        def propose(customer):
             return adjustments.propose(
                 customer=customer,
                 direction="CREDIT",
@@ -29,7 +29,7 @@ class TestProposingMoreThanHalfADaysLimit:
                 by=maker,
             )
 
-        return [propose] * 10
+        return [partial(propose, customer) for customer in owners]
 
     def test_succeeds_once(self):
         result = race(self.calls())
@@ -56,6 +56,45 @@ class TestProposingMoreThanHalfADaysLimit:
 
         with without_locks("wallet_adjustment_within_daily_limit"):
             result = race([partial(slow, call) for call in self.calls()])
+
+        assert len(result.won) > 1
+
+
+class TestProposingTheSame:
+    def calls(self):
+        customer, makers = funded_customer("100.00"), [staff("FINANCE_MAKER") for _ in range(8)]
+
+        def propose(maker):
+            return adjustments.propose(
+                customer=customer,
+                direction="CREDIT",
+                kind="PRINCIPAL",
+                amount=cny("12.30"),
+                reason="Paid in cash",
+                at=NOON,
+                by=maker,
+            )
+
+        return [partial(propose, maker) for maker in makers]
+
+    def test_succeeds_once(self):
+        result = race(self.calls())
+
+        assert (len(result.won), result.refused) == (1, {"proposed_alike"})
+        assert not result.broken and not result.lost
+        assert Adjustment.objects.count() == 1
+
+    def test_without_the_lock_succeeds_more_than_once(self, monkeypatch):
+        calls, look = self.calls(), adjustments.alike
+
+        def slow(**what):
+            found = list(look(**what))
+            time.sleep(0.5)  # until everybody has looked
+            return found
+
+        monkeypatch.setattr(adjustments.customers, "lock", lambda customer_id: None)
+        monkeypatch.setattr(adjustments, "alike", slow)
+        result = race(calls)
 
         assert len(result.won) > 1
 

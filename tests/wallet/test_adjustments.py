@@ -88,6 +88,14 @@ class TestPropose:
         adjustment = propose(maker, attachment=adjustments.Attachment("slip.png", PNG))
         assert (adjustment.attachment_name, adjustment.attachment_type) == ("slip.png", "image/png")
 
+    def test_refuses_what_was_proposed_alike_unless_it_is_meant_once_more(self, maker):
+        first = propose(maker, customer := funded_customer("100.00"))
+        with pytest.raises(adjustments.ProposedAlike) as refusal:
+            propose(staff("FINANCE_MAKER"), customer, reason="Paid at the desk")
+        assert refusal.value.data == {"field": "once_more", "numbers": [first.number]}
+        propose(maker, customer, once_more=True)
+        assert Adjustment.objects.count() == 2
+
     @pytest.mark.parametrize("role", ["SUPPORT", "FINANCE_CHECKER", "ADMIN"])
     def test_is_for_makers(self, role):
         with pytest.raises(adjustments.NotPermitted):
@@ -140,7 +148,8 @@ class TestDailyLimit:
         propose(maker, customer, amount=cny("100.00"), at=late)
         with pytest.raises(adjustments.DailyLimitReached):
             propose(maker, customer, amount=cny("0.01"), at=late)
-        propose(maker, customer, amount=cny("100.00"), at=late + timedelta(minutes=1))
+        tomorrow = late + timedelta(minutes=1)
+        propose(maker, customer, amount=cny("100.00"), at=tomorrow, once_more=True)
 
     def test_is_each_currencys_own_and_none_where_we_keep_no_wallets(self, maker):
         customer = funded_customer("100.00")
@@ -347,7 +356,7 @@ def test_reasons_name_an_entry_and_no_longer_one(reason, is_named):
 def test_credits_for_an_entry_are_those_of_its_customer(maker):
     customer = funded_customer("10.00")
     one = propose(maker, customer, reason="use:1:1 was wrong")
-    propose(maker, customer, reason="use:1:12 was wrong")
+    propose(maker, customer, reason="use:1:12 was wrong", once_more=True)
     propose(maker, customer, reason="use:1:1 was wrong", direction="DEBIT")
     propose(maker, reason="use:1:1 was wrong")
     assert adjustments.crediting_for(customer=customer, number="use:1:1") == [one]

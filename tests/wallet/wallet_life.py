@@ -179,6 +179,7 @@ class Life:
             reason="x",
             at=self.now,
             by=self.maker,
+            once_more=True,
         )
         decide = {"adjustment_id": proposal.pk, "at": self.now, "by": self.checker}
         if not which:

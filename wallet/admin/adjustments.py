@@ -3,7 +3,7 @@ Manual corrections: one person proposes, another one decides after a fresh proof
 """
 
 from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied, ValidationError
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect
@@ -185,24 +185,13 @@ class AdjustmentAdmin(ReadOnlyAdmin):
 
     def _proposed(self, request: StaffRequest, row: None, cleaned: dict) -> str:
         """
-        Propose once per form, however often it is sent; return the proposal's number. What was
-        proposed alike is to be looked at first.
+        Propose once per form, however often it is sent; return the proposal's number.
         """
         attached = cleaned["attachment"]
         content = attached.read() if attached else b""
         now = timezone.now()
 
         def act() -> tuple[int, str]:
-            others = adjustments.alike(
-                customer=cleaned["customer"],
-                direction=cleaned["direction"],
-                amount=cleaned["money"],
-                at=now,
-            )
-            if others.exists() and not cleaned["once_more"]:
-                raise ValidationError(
-                    {"once_more": _("Look at what was proposed before, then tick this or cancel.")}
-                )
             made = adjustments.propose(
                 customer=cleaned["customer"],
                 direction=cleaned["direction"],
@@ -213,6 +202,7 @@ class AdjustmentAdmin(ReadOnlyAdmin):
                 attachment=adjustments.Attachment(attached.name, content) if attached else None,
                 at=now,
                 by=request.user,
+                once_more=cleaned["once_more"],
             )
             return 201, made.number
 
