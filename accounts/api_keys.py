@@ -22,7 +22,8 @@ from accounts import customers, queries
 from accounts.models import ApiKey, Customer, User
 from crm_billing.errors import DomainError
 
-OURS_ALONE = {ApiKey.Scope.USAGE_WRITE}  # who may tell of use may take it back
+# Who may tell of use may take it back; who may release held money may release what we hold.
+OURS_ALONE = {ApiKey.Scope.HOLDS_WRITE, ApiKey.Scope.USAGE_WRITE}
 LIFETIME = timedelta(days=365)
 LIMIT = 20
 _TOKEN = re.compile(r"crm_[a-z0-9]{8}_[A-Za-z0-9_-]{43}", re.ASCII)
@@ -31,7 +32,7 @@ _ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"
 
 class ScopeNotOffered(DomainError):
     """
-    Customers give their programs no right to say what they used: it could be taken back by it.
+    Customers give their programs no right to say what they used, nor to let held money go.
     """
 
     code = "scope_not_offered"
@@ -84,7 +85,8 @@ def create(
         raise UnknownScope(_("Choose at least one of the scopes."), scopes=scopes)
     if by is not None and not by.is_staff and OURS_ALONE & set(scopes):
         raise ScopeNotOffered(
-            _("What was used is told by our programs. Choose other scopes."), field="scopes"
+            _("What was used and what is held is told by our programs. Choose other scopes."),
+            field="scopes",
         )
     expires_at = expires_at or at + LIFETIME
     if expires_at <= at:

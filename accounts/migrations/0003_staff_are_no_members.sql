@@ -1,17 +1,19 @@
--- Whoever looks after customers acts for none. Both ways read the person's row locked, so that
--- an appointment and a membership at once are judged one after the other. Who was both before
--- stays so until one of the two ends.
+-- Whoever looks after customers acts for none, also where both begin at the same time. A member
+-- locks the person until the commit: an appointment under way is waited for and then seen, a later
+-- one waits for the member and then sees it. The lock stands in a query with no other condition:
+-- what else were asked of the row would be judged before the lock is taken, or leave it out. Who was
+-- both before stays so until one of the two ends.
 CREATE FUNCTION accounts_staff_are_no_members() RETURNS trigger
 LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+DECLARE
+    is_both boolean;
 BEGIN
     IF TG_TABLE_NAME = 'accounts_user' THEN
-        PERFORM 1 FROM accounts_member WHERE user_id = NEW.id;
+        is_both := EXISTS (SELECT FROM accounts_member WHERE user_id = NEW.id);
     ELSE
-        PERFORM 1 FROM (
-            SELECT is_staff FROM accounts_user WHERE id = NEW.user_id FOR SHARE
-        ) AS person WHERE is_staff;
+        SELECT is_staff INTO is_both FROM accounts_user WHERE id = NEW.user_id FOR SHARE;
     END IF;
-    IF FOUND THEN
+    IF is_both THEN
         RAISE EXCEPTION 'one of the staff would be a member of a customer'
             USING ERRCODE = 'check_violation', CONSTRAINT = TG_NAME;
     END IF;

@@ -62,22 +62,24 @@ class TestCreate:
         with pytest.raises(api_keys.UnknownScope):
             create(open_customer(), scopes=scopes)
 
-    def test_lets_no_customer_say_what_was_used(self):
+    @pytest.mark.parametrize("scope", ["usage:write", "holds:write"])
+    def test_gives_no_customer_a_scope_of_ours(self, scope):
         customer = open_customer()
-        scopes = ["usage:read", "usage:write"]
+        scopes = sorted(["usage:read", scope])
         with pytest.raises(api_keys.ScopeNotOffered):
             create(customer, scopes=scopes, by=owner_of(customer))
         assert create(customer, scopes=scopes)[0].scopes == scopes
 
-    def test_of_use_is_refused_to_customers_by_the_database(self):
+    @pytest.mark.parametrize("scope", ["usage:write", "holds:write"])
+    def test_a_scope_of_ours_is_refused_to_customers_by_the_database(self, scope):
         customer = open_customer()
         key, _token = create(customer, by=owner_of(customer))
         ours, _token = create(customer)
         write = ApiKey.objects.all()
-        refused = "tells of use and was made by a customer"
+        refused = "has a scope of ours and was made by a customer"
         with pytest.raises(IntegrityError, match=refused), transaction.atomic():
-            write.filter(pk=key.pk).update(scopes=["usage:write"])
-        write.filter(pk=ours.pk).update(scopes=["usage:write"])
+            write.filter(pk=key.pk).update(scopes=[scope])
+        write.filter(pk=ours.pk).update(scopes=[scope])
         with pytest.raises(IntegrityError, match=refused), transaction.atomic():
             write.filter(pk=ours.pk).update(created_by=owner_of(customer))
 

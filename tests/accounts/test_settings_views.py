@@ -156,11 +156,11 @@ class TestApiKeys:
     def test_shows_the_token_once(self, as_owner, customer):
         page = as_owner.post(
             reverse("accounts:create-api-key"),
-            NEW_KEY | {"scopes": ["wallet:read", "holds:write"]},
+            NEW_KEY | {"scopes": ["wallet:read", "charges:write"]},
         )
         (token,) = set(re.findall(TOKEN, page.content.decode()))
         key = api_keys.find(token, at=timezone.now())
-        assert key.customer == customer and key.scopes == ["holds:write", "wallet:read"]
+        assert key.customer == customer and key.scopes == ["charges:write", "wallet:read"]
         assert key.created_by == owner_of(customer)
         assert "no-store" in page["Cache-Control"]
         listed = as_owner.get(reverse("accounts:api-key-list")).content.decode()
@@ -196,6 +196,7 @@ class TestApiKeys:
             {"scopes": []},
             {"scopes": ["all"]},
             {"scopes": ["usage:write"]},
+            {"scopes": ["holds:write"]},
             {"days": "9999"},
         ],
         ids=str,

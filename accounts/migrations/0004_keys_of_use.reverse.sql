@@ -1,1 +1,0 @@
-DROP FUNCTION accounts_apikey_of_use_is_ours CASCADE;

@@ -1,0 +1,1 @@
+DROP FUNCTION accounts_apikey_of_ours_alone CASCADE;
