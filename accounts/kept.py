@@ -8,6 +8,7 @@ from datetime import timedelta
 from functools import wraps
 from typing import Any
 
+from allauth.account.adapter import get_adapter
 from django import forms
 from django.contrib import admin
 from django.contrib.auth.decorators import login_not_required
@@ -22,11 +23,13 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
 from accounts.http import View
+from crm_billing import ratelimit
 from crm_billing.admin import Facts, Part
 
 KEY = "kept_form"
 LIFETIME = timedelta(minutes=30)
 LONGEST = 4_000  # of what nobody has signed in to say, in characters
+OFTEN = 20
 
 
 class KeptForm(forms.Form):
@@ -54,10 +57,11 @@ def keep(request: HttpRequest) -> None:
 
 def over_sign_in(view: View) -> View:
     """
-    Keep what is posted without a session to a view that asks who it is for itself; once the
-    person has signed in they come back to the form, and the view finds with `take` what it was.
+    Keep what is posted to a view after the session has ended. Once the person has signed in they
+    come back to the form, and the view finds with `take` what it was.
 
-    Anybody may post, so what is longer than LONGEST characters is not kept.
+    Anybody may post: what is longer than LONGEST characters is not kept, nor more than OFTEN an
+    hour from one address.
     """
 
     @login_not_required
@@ -65,11 +69,21 @@ def over_sign_in(view: View) -> View:
     def checked(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if request.user.is_authenticated:
             return view(request, *args, **kwargs)
-        if sum(len(name) + sum(map(len, texts)) for name, texts in request.POST.lists()) <= LONGEST:
+        if _may_be_kept(request):
             keep(request)
         return redirect_to_login(request.get_full_path())
 
     return checked
+
+
+def _may_be_kept(request: HttpRequest) -> bool:
+    if request.method != "POST":
+        return False
+    texts = [text for name, values in request.POST.lists() for text in (name, *values)]
+    if sum(map(len, [request.get_full_path(), *texts])) > LONGEST:
+        return False
+    address = get_adapter().get_client_ip(request)
+    return not ratelimit.exceeded("kept", address, limit=OFTEN, seconds=3600)
 
 
 def take(request: HttpRequest) -> dict[str, list[str]]:
@@ -84,14 +98,17 @@ def take(request: HttpRequest) -> dict[str, list[str]]:
     return {} if is_late else kept["posted"]
 
 
-def offer(
-    request: HttpRequest, posted: dict[str, list[str]], asked: HttpResponse
-) -> TemplateResponse:
+def offer(request: HttpRequest, asked: HttpResponse) -> HttpResponse:
     """
-    Answer with a page that shows what was kept and sends it.
+    Answer with a page that shows what was kept and sends it; with what was asked for, where
+    nothing was kept or there is no form any more that takes it.
 
     asked: the page the form stands on; its title and the names of its fields are told.
     """
+    page = getattr(asked, "context_data", None) or {}
+    posted = take(request) if asked.status_code == 200 and "form" in page else {}
+    if not posted:
+        return asked
     request.current_app = admin.site.name  # type: ignore[attr-defined]
     shown = {
         "title": _("Send what you entered"),
@@ -100,7 +117,7 @@ def offer(
             " was done yet."
         ),
         "form": KeptForm(posted),
-        "parts": _told(getattr(asked, "context_data", None) or {}, posted),
+        "parts": [_entered(page, posted)],
         "submit": _("Send it"),
         "back": request.get_full_path(),
     }
@@ -121,16 +138,14 @@ def typed(form: forms.Form, posted: dict[str, list[str]]) -> list[tuple[str, str
     return [(label, text) for label, text in rows if text]
 
 
-def _told(page: dict[str, Any], posted: dict[str, list[str]]) -> list[Part]:
+def _entered(page: dict[str, Any], posted: dict[str, list[str]]) -> Part:
     """
     Tell what was entered on a page, and of what row.
     """
-    if "form" not in page:
-        return []
     rows = typed(page["form"], posted)
     if row := page.get("original"):
         rows.insert(0, (capfirst(row._meta.verbose_name), str(row)))
-    return [Facts(title=str(page["title"]), rows=rows)]
+    return Facts(title=str(page["title"]), rows=rows)
 
 
 def _in_words(field: forms.Field, value: Any) -> str:

@@ -190,9 +190,10 @@ def remove(*, member_id: int, at: datetime, by: User) -> None:
     member = _lock_with_customer(member_id)
     if member.user_id != by.pk:
         _require_manager(by, member.customer_id, "accounts.delete_member")
+    _require_another_owner(member)
+    if member.user_id != by.pk:
         email, role = member.user.email, member.role
         _tell_owners("REMOVED", member.pk, member.customer_id, email, role, at=at, by=by)
-    _require_another_owner(member)
     member.delete()
 
 

@@ -82,7 +82,7 @@ def reauthenticate(request: HttpRequest, *, next_url: str = "") -> HttpResponseR
 
 def fresh_proof_required(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
     """
-    Ask for a fresh proof before a view that moves money; it comes back by GET, never resubmits.
+    Ask for a fresh proof before a view whose form binds; it comes back by GET, never resubmits.
 
     What was typed into its form is kept meanwhile, for the person to send it themselves.
     """
@@ -92,8 +92,7 @@ def fresh_proof_required(view: Callable[..., HttpResponse]) -> Callable[..., Htt
         if not recently_authenticated(request):
             kept.keep(request)
             return reauthenticate(request, next_url=request.get_full_path())
-        posted, answer = kept.take(request), view(request, *args, **kwargs)
-        return kept.offer(request, posted, answer) if posted else answer
+        return kept.offer(request, view(request, *args, **kwargs))
 
     return checked
 

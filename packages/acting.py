@@ -1,14 +1,19 @@
 """
-Before anything is done to a subscription: lock it, see that it lives and that this person may.
+Before anything is done to a subscription: lock it, see that it lives, that this person may and
+what they agree to.
 """
+
+from datetime import datetime
 
 from django.utils.translation import gettext as _
 
-from accounts import customers
+from accounts import consents, customers
+from accounts.consents import Circumstances
 from accounts.customers import NotAllowed
-from accounts.models import Member, User
+from accounts.models import Consent, Customer, Member, User
 from accounts.queries import role_in
 from crm_billing.errors import DomainError
+from packages.drafting import TERMS_VERSION
 from packages.models import Subscription
 
 
@@ -52,3 +57,28 @@ def require_right(by: User | None, customer_id: int) -> None:
     """
     if by is not None and not may_spend(by, customer_id):
         raise NotAllowed(_("Only owners and finance people may do this. Ask one of them."))
+
+
+def agreed(
+    customer: Customer,
+    purpose: str,
+    text: str,
+    *,
+    at: datetime,
+    by: User | None,
+    circumstances: Circumstances | None,
+) -> Consent:
+    """
+    Keep what somebody agrees to, word for word, in the wording of today.
+
+    raises NotRead: another text was shown.
+    """
+    return consents.record(
+        customer=customer,
+        purpose=purpose,
+        text=text,
+        version=TERMS_VERSION,
+        at=at,
+        by=by,
+        circumstances=circumstances,
+    )

@@ -50,9 +50,19 @@ def renewals(then: Following) -> list[str]:
     ]
 
 
+def going_on(then: Following, version: PriceVersion, seats: int) -> list[str]:
+    """
+    Say how what is had now, a price and so many seats, goes on: as what, with which coupon, and
+    what it costs.
+    """
+    lines = _becoming(then, version, seats)
+    if then.course is not None:
+        lines.append(wording.by_coupon(then.course.discount.code, then.course.discount.bps))
+    return lines + renewals(then)
+
+
 def _renewing(each: Money, interval: str, course: Course | None) -> str:
     if course is None or not course.left:
-        each = each if course is None else course.each_term(each)
         return _("It renews by itself for %(each)s until I stop it.") % {
             "each": wording.per_term(each, interval)
         }
@@ -73,29 +83,58 @@ def _with_first_term(once: Money | None) -> list[str]:
     return [_("With the first of these terms %(amount)s is paid, once.") % {"amount": money(once)}]
 
 
-def charging(
-    terms: Terms, *, zone: str, has_trial: bool, renews: bool = True, is_new: bool = True
-) -> list[Rule]:
+def charging(terms: Terms, *, zone: str, has_trial: bool, renews: bool = True) -> list[Rule]:
     """
-    Say when a price is charged, how much, how it is announced and how to stop it.
+    Say to who begins when a price is charged, how much, how it is announced and how to stop it.
 
-    zone: the customer's, in which the days of charges begin. has_trial: whether it begins with a
-    trial, or is tried now. renews: whether the next terms are paid by themselves. is_new: whether
-    the first term that is paid is still to come, or is bought now.
+    zone: the customer's, in which the days of charges begin. has_trial: whether it begins with the
+    trial the price has. renews: whether the next terms are paid by themselves.
     """
     if terms.interval == NO_TERM:
         return [
             Rule(_("When"), _("Once, when you buy it. Nothing comes after it."), "calendar-event"),
-            _how_much(terms, renews=False, is_new=False),
+            _how_much(terms, renews=False, has_once=False),
         ]
     return [
         Rule(_("When"), _when(terms, zone, has_trial=has_trial, renews=renews), "calendar-event"),
         Rule(_("How much"), _("Nothing."), "coins")
         if has_trial and not renews
-        else _how_much(terms, renews=renews, is_new=is_new),
+        else _how_much(terms, renews=renews, has_once=True),
         Rule(_("How it is announced"), _announced(renews), "bell"),
         Rule(_("How to stop"), _stop(renews), "ban"),
     ]
+
+
+def _renewing_rules(subscription: Subscription, then: Following) -> list[Rule]:
+    """
+    Say to who has a subscription when it is charged next, and all the rest.
+    """
+    return [
+        Rule(_("When"), _when_next(subscription, then), "calendar-event"),
+        _how_much(then.version.terms, renews=True, has_once=bool(then.once)),
+        Rule(_("How it is announced"), _announced(True), "bell"),
+        Rule(_("How to stop"), _stop(True), "ban"),
+    ]
+
+
+def _when_next(subscription: Subscription, then: Following) -> str:
+    told = {"each": str(EACH[then.version.interval]), "zone": subscription.zone}
+    if not in_trial([subscription.pk]):
+        return (
+            _(
+                "When the running term ends, and then %(each)s on the same day; where a month is "
+                "shorter, on its last day. Days begin at midnight in %(zone)s."
+            )
+            % told
+        )
+    told["day"] = wording.last_day(subscription.paid_until, subscription.zone)
+    return (
+        _(
+            "After the trial, which ends on %(day)s, and then %(each)s on the same day; where a "
+            "month is shorter, on its last day. Days begin at midnight in %(zone)s."
+        )
+        % told
+    )
 
 
 def _when(terms: Terms, zone: str, *, has_trial: bool, renews: bool) -> str:
@@ -110,14 +149,12 @@ def _when(terms: Terms, zone: str, *, has_trial: bool, renews: bool) -> str:
             if renews
             else _("Once, when you begin. It does not go on by itself.")
         )
-    said = [_("It becomes a paid package only if you agree.")]
-    if terms.trial_days:
-        first = ngettext(
-            "The first %(days)d day is a trial and costs nothing.",
-            "The first %(days)d days are a trial and cost nothing.",
-            terms.trial_days,
-        )
-        said.insert(0, first % {"days": terms.trial_days})
+    first = ngettext(
+        "The first %(days)d day is a trial and costs nothing.",
+        "The first %(days)d days are a trial and cost nothing.",
+        terms.trial_days,
+    ) % {"days": terms.trial_days}
+    said = [first, _("It becomes a paid package only if you agree.")]
     if renews:
         then = _(
             "Then when the trial ends, and %(each)s on the same day; where a month is shorter, on "
@@ -180,7 +217,8 @@ def agreement(
             _("%(amount)s is taken from the wallet now.") % {"amount": money(quote.at_start)}
         )
     if auto_renew:
-        lines.append(_renewing(quote.each_term, quote.terms.interval, course))
+        each = quote.each_term if course is None else course.each_term(quote.each_term)
+        lines.append(_renewing(each, quote.terms.interval, course))
         if trial_until is not None:
             lines += _with_first_term(quote.at_start - quote.each_term)
     else:
@@ -193,15 +231,10 @@ def renewal_agreement(subscription: Subscription, then: Following) -> str:
     """
     Return, line by line, what a customer agrees to by having a subscription renew by itself.
     """
-    version, is_tried = subscription.price_version, bool(in_trial([subscription.pk]))
+    version = subscription.price_version
     lines = [version.package.called, *_seats(version, subscription.seats)]
-    lines += _becoming(then, version, subscription.seats)
-    if then.course is not None:
-        lines.append(wording.by_coupon(then.course.discount.code, then.course.discount.bps))
-    rules = charging(
-        then.version.terms, zone=subscription.zone, has_trial=is_tried, is_new=bool(then.once)
-    )
-    return _told([*lines, *renewals(then)], rules)
+    lines += going_on(then, version, subscription.seats)
+    return _told(lines, _renewing_rules(subscription, then))
 
 
 def change_agreement(planned: Planned, subscription: Subscription) -> str:
@@ -210,7 +243,8 @@ def change_agreement(planned: Planned, subscription: Subscription) -> str:
     """
     zone = subscription.zone
     lines, then = [planned.version.package.called], planned.following
-    lines += _seats(planned.version, planned.seats)
+    seats = planned.seats if planned.at_once else then.seats
+    lines += _seats(planned.version, seats)
     if not planned.at_once:
         lines.append(
             _("From %(day)s on; until then all stays as it is.")
@@ -235,7 +269,7 @@ def change_agreement(planned: Planned, subscription: Subscription) -> str:
                 _("What is left of extra packs ends with the change: %(what)s.")
                 % {"what": wording.pack(one, units)}
             )
-    lines += _becoming(then, planned.version, planned.seats)
+    lines += _becoming(then, planned.version, seats)
     if subscription.auto_renew:
         lines += renewals(then)
     else:
@@ -243,7 +277,7 @@ def change_agreement(planned: Planned, subscription: Subscription) -> str:
     return "\n".join(lines)
 
 
-def _how_much(terms: Terms, *, renews: bool, is_new: bool) -> Rule:
+def _how_much(terms: Terms, *, renews: bool, has_once: bool) -> Rule:
     if renews:
         price = wording.per_term(terms.fixed, terms.interval)
         parts = [
@@ -257,7 +291,7 @@ def _how_much(terms: Terms, *, renews: bool, is_new: bool) -> Rule:
     if terms.of_kind(SEAT):
         parts.append(_("Seats beyond the included ones are paid with it."))
     once = [one.amount for one in terms.of_kind(ONE_OFF) if one.amount]
-    if once and is_new:
+    if once and has_once:
         parts.append(
             _("%(amount)s is paid once, with the first term that is paid.")
             % {"amount": money(sum(once[1:], once[0]))}
@@ -285,16 +319,12 @@ def price_agreement(subscription: Subscription, then: Following, *, holds_from: 
 
     then: the terms at it.
     """
-    is_tried = bool(in_trial([subscription.pk]))
     lines = [then.version.package.called, *_seats(then.version, then.seats)]
     lines.append(
         _("From the first term on that begins on %(day)s or later; until then all stays as it is.")
         % {"day": wording.shown_day(holds_from, subscription.zone)}
     )
-    rules = charging(
-        then.version.terms, zone=subscription.zone, has_trial=is_tried, is_new=is_tried
-    )
-    return _told([*lines, *renewals(then)], rules)
+    return _told([*lines, *renewals(then)], _renewing_rules(subscription, then))
 
 
 def _told(lines: list[str], rules: list[Rule]) -> str:
@@ -312,11 +342,13 @@ def _becoming(then: Following, version: PriceVersion, seats: int) -> list[str]:
     Say what was scheduled before and stays so: another price, or another number of seats.
     """
     lines = []
-    if then.version.pk != version.pk:
+    if then.version.package_id != version.package_id:
         lines.append(
-            _("When the term ends it becomes %(package)s, as was agreed before.")
+            _("When the term ends it becomes %(package)s, as is scheduled.")
             % {"package": then.version.package.called}
         )
+    elif then.version.pk != version.pk:
+        lines.append(_("When the term ends its price changes, as is scheduled."))
     if then.seats != seats and then.version.terms.of_kind(SEAT):
         lines.append(_("Seats then: %(count)s") % {"count": wording.number(then.seats)})
     return lines

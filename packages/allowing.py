@@ -8,7 +8,7 @@ import structlog
 from django.utils.translation import gettext as _
 from djmoney.money import Money
 
-from accounts import consents, customers
+from accounts import customers
 from accounts.consents import Circumstances
 from accounts.models import Consent, Customer, User
 from crm_billing.errors import DomainError
@@ -105,11 +105,10 @@ def allow(
     if policy != Overage.Policy.BLOCK:
         if price_version_id not in (None, subscription.price_version_id):
             raise PriceChanged(_("This was shown too long ago. Please look at it once more."))
-        consent = consents.record(
-            customer=subscription.customer,
-            purpose=Consent.Purpose.USE,
-            text=agreement(subscription, component, most),
-            version=subscription.price_version.terms_version,
+        consent = acting.agreed(
+            subscription.customer,
+            Consent.Purpose.USE,
+            agreement(subscription, component, most),
             at=at,
             by=by,
             circumstances=circumstances,

@@ -50,7 +50,7 @@ class Planned:
 
     at_once: it holds from `at` on and `due` is taken; else it waits until `effective_at` and takes
     nothing. new_term: a term begins with it, on `anchor_on`; else the running one goes on.
-    following: what renews then; another price where one stays scheduled.
+    following: what renews then, with what stays scheduled.
     coupon_use: what the new term begins with. coupon_ends: the code of the one that ends with it.
     replaces: what was scheduled and is taken back by it.
     owes_use: it waits because use may be owed that the other price does not count. packs_end: units
@@ -80,7 +80,7 @@ class Compared:
     """
     What a subscription is compared by. was, becomes: of the running term, which keeps the coupon
     it was begun with. anew: of a term begun now, with the coupon the subscription has, `use`, if
-    that `holds` for it.
+    that `holds` for it. next_version, next_seats: of the term after it, with what stays scheduled.
     """
 
     was: quotes.Quote
@@ -88,6 +88,18 @@ class Compared:
     anew: quotes.Quote
     use: CouponUse | None
     holds: bool
+    next_version: PriceVersion
+    next_seats: int
+
+    def following(self, in_force: int, *, is_trial: bool = False, begun: int = 0) -> Following:
+        """
+        in_force: the package whose term runs until then. begun: terms that begin before with the
+        coupon.
+        """
+        is_first = is_trial or self.next_version.package_id != in_force
+        return following.of(
+            self.next_version, self.next_seats, self.use, is_first=is_first, begun=begun
+        )
 
 
 def plan(
@@ -122,7 +134,10 @@ def plan(
     period = SubscriptionPeriod.objects.select_related("coupon_use__coupon").get(
         subscription=subscription, number=subscription.period_number
     )
-    prices = _compared(subscription, period, version, seats)
+    scheduled = list(subscription.changes.scheduled())
+    replaces = _replaced(scheduled, subscription, version, seats)
+    stays = next((one for one in scheduled if one not in replaces), None)
+    prices = _compared(subscription, period, version, seats, stays)
     planned = (
         _in_this_term(subscription, period, version, seats, prices, at)
         if version.interval == subscription.price_version.interval or period.is_trial
@@ -134,12 +149,47 @@ def plan(
         raise NotNow(
             _("It ends with the current term. Switch renewal on first, or keep it as it is.")
         )
-    planned = _with_scheduled(planned, subscription, period, prices.use)
+    if stays and stays.to_version_id and not _goes_with(planned, stays, prices.next_version):
+        raise NotNow(
+            _(
+                "It becomes %(package)s when the term ends, and this does not go with that."
+                " Take that back first."
+            )
+            % {"package": prices.next_version.package.called}
+        )
+    planned = replace(planned, replaces=replaces)
     return _with_packs(_with_coupon(planned, prices), subscription)
 
 
+def _replaced(
+    scheduled: Sequence[SubscriptionChange],
+    subscription: Subscription,
+    version: PriceVersion,
+    seats: int,
+) -> list[SubscriptionChange]:
+    """
+    Return what was scheduled of the same sort. A change of seats alone leaves another price that
+    was scheduled as it is, and one of the price alone the seats, if that is sold with so many.
+    """
+    if version.pk == subscription.price_version_id:
+        return [one for one in scheduled if one.to_version_id is None]
+    most = seating.most(version.terms) if seats == subscription.seats else 0
+    return [one for one in scheduled if one.to_version_id or one.to_seats > most]
+
+
+def _goes_with(planned: Planned, stays: SubscriptionChange, version: PriceVersion) -> bool:
+    """
+    Tell whether a change of seats goes with the other price that stays scheduled.
+    """
+    return planned.at_once if stays.to_seats else planned.seats <= seating.most(version.terms)
+
+
 def _compared(
-    subscription: Subscription, period: SubscriptionPeriod, version: PriceVersion, seats: int
+    subscription: Subscription,
+    period: SubscriptionPeriod,
+    version: PriceVersion,
+    seats: int,
+    stays: SubscriptionChange | None,
 ) -> Compared:
     present, package_id = subscription.price_version.terms, version.package_id
     begun_with, use = period.coupon_use, redemptions.live(subscription)
@@ -157,42 +207,10 @@ def _compared(
         ),
         use=use,
         holds=redemptions.discount(use, package_id) is not None,
-    )
-
-
-def _with_scheduled(
-    planned: Planned,
-    subscription: Subscription,
-    period: SubscriptionPeriod,
-    use: CouponUse | None,
-) -> Planned:
-    """
-    Add what was scheduled of the same sort and is replaced. A change of seats alone leaves another
-    price that was scheduled as it is, and has to go with it.
-    """
-    scheduled = list(subscription.changes.scheduled())
-    if planned.version.pk != subscription.price_version_id:
-        other_seats = planned.seats != subscription.seats
-        replaces = [one for one in scheduled if one.to_version_id or (one.to_seats and other_seats)]
-        return replace(planned, replaces=replaces)
-    planned = replace(planned, replaces=[one for one in scheduled if one.to_version_id is None])
-    kept = next((one for one in scheduled if one.to_version_id), None)
-    if kept is None:
-        return planned
-    version = PriceVersion.objects.whole().get(pk=kept.to_version_id)
-    seats = kept.to_seats or planned.seats
-    fits = planned.at_once if kept.to_seats else seats <= seating.most(version.terms)
-    if not fits:
-        raise NotNow(
-            _(
-                "It becomes %(package)s when the term ends, and this does not go with that."
-                " Take that back first."
-            )
-            % {"package": version.package.called}
-        )
-    is_other = version.package_id != subscription.package_id
-    return replace(
-        planned, following=following.of(version, seats, use, is_first=period.is_trial or is_other)
+        next_version=PriceVersion.objects.whole().get(pk=stays.to_version_id)
+        if stays and stays.to_version_id
+        else version,
+        next_seats=stays.to_seats if stays and stays.to_seats else seats,
     )
 
 
@@ -203,9 +221,10 @@ def _with_coupon(planned: Planned, prices: Compared) -> Planned:
     use = prices.use
     if use is None:
         return planned
-    if not prices.holds:
-        return replace(planned, coupon_ends=use.coupon.code)
-    return replace(planned, coupon_use=use if planned.at_once and planned.new_term else None)
+    if prices.holds:
+        return replace(planned, coupon_use=use if planned.at_once and planned.new_term else None)
+    ends = planned.following.course is None
+    return replace(planned, coupon_ends=use.coupon.code if ends else "")
 
 
 def _with_packs(planned: Planned, subscription: Subscription) -> Planned:
@@ -258,8 +277,8 @@ def _in_this_term(
         anchor_on=subscription.anchor_on,
         parts=parts if at_once else [],
         due=due if at_once else due * 0,
-        following=following.of(
-            version, seats, prices.use, is_first=period.is_trial or (is_other and not at_once)
+        following=prices.following(
+            version.package_id if at_once else subscription.package_id, is_trial=period.is_trial
         ),
         owes_use=owes_use,
     )
@@ -321,7 +340,7 @@ def _by_a_new_term(
             anchor_on=periods.day_in(period.ends_at, zone),
             parts=[],
             due=due * 0,
-            following=following.of(version, seats, prices.use, is_first=is_other),
+            following=prices.following(subscription.package_id),
         )
     return Planned(
         version=version,
@@ -334,5 +353,5 @@ def _by_a_new_term(
         anchor_on=today,
         parts=parts,
         due=due,
-        following=following.of(version, seats, prices.use, is_first=False, begun=int(prices.holds)),
+        following=prices.following(version.package_id, begun=int(prices.holds)),
     )

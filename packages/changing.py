@@ -7,12 +7,11 @@ from datetime import datetime, timedelta
 from django.db.models import Q
 from django.utils.translation import gettext as _
 
-from accounts import consents
 from accounts.consents import Circumstances
 from accounts.models import Consent, User
 from crm_billing.errors import DomainError
 from crm_billing.money import to_minor
-from packages import agreements, beginnings, change_lines, charging, redemptions, wording
+from packages import acting, agreements, beginnings, change_lines, charging, redemptions, wording
 from packages.catalogue import NotOnSale
 from packages.changes import Planned
 from packages.models import (
@@ -79,11 +78,10 @@ def agree(
     """
     Keep that somebody agreed to a change, word for word.
     """
-    return consents.record(
-        customer=subscription.customer,
-        purpose=Consent.Purpose.CHANGE,
-        text=agreements.change_agreement(planned, subscription),
-        version=planned.version.terms_version,
+    return acting.agreed(
+        subscription.customer,
+        Consent.Purpose.CHANGE,
+        agreements.change_agreement(planned, subscription),
         at=at,
         by=by,
         circumstances=circumstances,

@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import override
 from djmoney.money import Money
 
-from accounts import consents, customers
+from accounts import customers
 from accounts.consents import Circumstances
 from accounts.models import Consent, Customer, User
 from crm_billing.errors import DomainError
@@ -300,11 +300,10 @@ def _agree(
     by: User | None,
     circumstances: Circumstances | None,
 ) -> None:
-    quote.consent = consents.record(
-        customer=quote.customer,
-        purpose=Consent.Purpose.SUBSCRIBE,
-        text=beginnings.agreement(quote.price_version, begun(quote, at=at), auto_renew=auto_renew),
-        version=quote.price_version.terms_version,
+    quote.consent = acting.agreed(
+        quote.customer,
+        Consent.Purpose.SUBSCRIBE,
+        beginnings.agreement(quote.price_version, begun(quote, at=at), auto_renew=auto_renew),
         at=at,
         by=by,
         circumstances=circumstances,

@@ -32,7 +32,7 @@ from packages.terms import (
     Terms,
 )
 
-# The text of packages/wording.py that customers are shown with a price. A new text, a new name.
+# The wording of what customers agree to, packages/agreements.py. A new text, a new name.
 TERMS_VERSION = "charging-3"
 COMPONENT_CODE = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 LARGEST_NUMBER = Decimal(10) ** 12

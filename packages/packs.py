@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import override
 from djmoney.money import Money
 
-from accounts import consents, customers
+from accounts import customers
 from accounts.consents import Circumstances
 from accounts.models import Consent, User
 from crm_billing.errors import DomainError
@@ -126,11 +126,10 @@ def buy(
     present = (subscription.period_number, subscription.price_version_id)
     if (period_number, price_version_id) != present or nth != next_one(subscription, code):
         raise NoPack(_("This was shown too long ago. Please look at it once more."), feature=code)
-    consent = consents.record(
-        customer=subscription.customer,
-        purpose=Consent.Purpose.USE,
-        text=agreement(subscription, pack),
-        version=subscription.price_version.terms_version,
+    consent = acting.agreed(
+        subscription.customer,
+        Consent.Purpose.USE,
+        agreement(subscription, pack),
         at=at,
         by=by,
         circumstances=circumstances,

@@ -11,7 +11,7 @@ import structlog
 from django.utils.translation import gettext as _
 from djmoney.money import Money
 
-from accounts import consents, customers
+from accounts import customers
 from accounts.consents import Circumstances
 from accounts.models import Consent, User
 from crm_billing.errors import DomainError
@@ -26,13 +26,13 @@ from packages import (
     due,
     following,
     periods,
+    prices,
     redemptions,
     wording,
 )
 from packages.changes import NotNow
 from packages.following import Following
 from packages.models import Charge, Pause, PriceVersion, Subscription, SubscriptionPeriod
-from packages.prices import Prices, following_of
 
 log = structlog.get_logger(__name__)
 
@@ -93,7 +93,7 @@ def agreement(subscription: Subscription, until: datetime) -> str:
     """
     Return, line by line, what a customer agrees to by pausing a subscription.
     """
-    zone = subscription.zone
+    zone, then = subscription.zone, prices.coming(subscription)
     told = {
         "from": wording.shown_day(subscription.paid_until, zone),
         "until": wording.shown_day(until, zone),
@@ -105,9 +105,9 @@ def agreement(subscription: Subscription, until: datetime) -> str:
             _("Paused from %(from)s until %(until)s. Until it begins all stays as it is.") % told,
             _("While it is paused it cannot be used and nothing is charged; nothing is paid back."),
             _("On %(until)s it goes on by itself.") % told,
-            *agreements.renewals(following_of(subscription)),
             _("At least %(days)s days before that I get an e-mail with the day and the amount.")
             % told,
+            *agreements.going_on(then, subscription.price_version, subscription.seats),
             _("I can take it back before it begins, and resume or cancel it at any time."),
         ]
     )
@@ -211,7 +211,7 @@ def resumption(subscription: Subscription, *, at: datetime) -> Resumption:
     if not subscription.is_paused:
         raise NotNow(_("It is not paused."))
     [row] = due.read([subscription.pk])
-    price = Prices().each_term(
+    price = prices.Prices().each_term(
         row.price_version_id, row.seats, row.coupon_id, is_first=row.is_first
     )
     version = PriceVersion.objects.whole().get(pk=row.price_version_id)
@@ -356,11 +356,10 @@ def _agreed(
     by: User | None,
     circumstances: Circumstances | None,
 ) -> Consent:
-    return consents.record(
-        customer=subscription.customer,
-        purpose=Consent.Purpose.CHANGE,
-        text=text,
-        version=subscription.price_version.terms_version,
+    return acting.agreed(
+        subscription.customer,
+        Consent.Purpose.CHANGE,
+        text,
         at=at,
         by=by,
         circumstances=circumstances,

@@ -10,13 +10,13 @@ import structlog
 from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet
 from django.utils.translation import gettext as _
 
-from accounts import consents, customers
+from accounts import customers
 from accounts.consents import Circumstances
 from accounts.models import Consent, User
 from crm_billing import plain_text
 from crm_billing.errors import DomainError
 from crm_billing.transactions import money_transaction
-from packages import acting, agreements, following, redemptions, seating
+from packages import acting, agreements, due, following, redemptions, seating
 from packages.affected import Affected
 from packages.catalogue import require_publisher
 from packages.changes import NotNow
@@ -29,7 +29,6 @@ from packages.models import (
     SubscriptionChange,
 )
 from packages.models.moves import PRICE_NOTICE
-from packages.prices import in_trial
 from packages.terms import NO_TERM
 
 log = structlog.get_logger(__name__)
@@ -43,14 +42,6 @@ class BadMove(DomainError):
     """
 
     code = "bad_price_move"
-
-
-class NotRead(DomainError):
-    """
-    What would be agreed to is no longer what was read.
-    """
-
-    code = "agreement_not_read"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,13 +184,11 @@ def agree(
     at: datetime,
     by: User | None = None,
     circumstances: Circumstances | None = None,
-    seen: str | None = None,
 ) -> PriceAnnouncement:
     """
     Agree to an announced price, word for word; a renewal switched off is switched on by it.
 
     Agreeing again changes nothing.
-    seen: the digest of the `agreement` one has read, None from whoever goes by no page.
     raises NotAllowed: `by` may not spend for the customer.
     raises SubscriptionEnded: it is over.
     raises NotRead: one would agree to something else by now.
@@ -217,14 +206,10 @@ def agree(
         return announcement
     if not PriceAnnouncement.objects.unanswered().filter(pk=announcement_id).exists():
         raise NotNow(_("This price is not announced for it any more. All stays as it is."))
-    text = agreement(announcement, subscription)
-    if seen is not None and seen != consents.digest(text):
-        raise NotRead(_("This was shown too long ago. Please look at it once more."))
-    announcement.consent = consents.record(
-        customer=subscription.customer,
-        purpose=Consent.Purpose.CHANGE,
-        text=text,
-        version=announcement.move.to_version.terms_version,
+    announcement.consent = acting.agreed(
+        subscription.customer,
+        Consent.Purpose.CHANGE,
+        agreement(announcement, subscription),
         at=at,
         by=by,
         circumstances=circumstances,
@@ -247,11 +232,13 @@ def agreement(announcement: PriceAnnouncement, subscription: Subscription) -> st
     subscription: read with `whole()`.
     """
     version = PriceVersion.objects.whole().get(pk=announcement.move.to_version_id)
+    [row] = due.read([subscription.pk])
+    begins = row.pause_until or row.paid_until
     then = following.of(
         version,
-        subscription.seats,
+        row.seats,
         redemptions.live(subscription),
-        is_first=bool(in_trial([subscription.pk])),
+        is_first=row.is_first and begins >= announcement.holds_from,
     )
     return agreements.price_agreement(subscription, then, holds_from=announcement.holds_from)
 
@@ -305,12 +292,15 @@ def schedule(*, announcement_id: int, at: datetime) -> None:
     announcement = ripe(at).select_related("move").filter(pk=announcement_id).first()
     if announcement is None or held(announcement.move) is None:
         return
-    subscription.changes.scheduled().filter(to_version__isnull=False).update(revoked_at=at)
+    priced = subscription.changes.scheduled().filter(to_version__isnull=False)
+    seats = priced.values_list("to_seats", flat=True).first()
+    priced.update(revoked_at=at)
     SubscriptionChange.objects.create(
         subscription=subscription,
         from_version_id=subscription.price_version_id,
         from_seats=subscription.seats,
         to_version_id=announcement.move.to_version_id,
+        to_seats=seats,
         consent_id=announcement.consent_id or subscription.consent_id,
         announcement=announcement,
         made_at=at,

@@ -83,7 +83,7 @@ class Prices:
         coupons = dict(uses.values_list("subscription_id", "coupon_id"))
         return {
             id: self.each_term(*of, coupons.get(id), is_first=is_first)
-            for id, (*of, is_first) in _coming(subscriptions).items()
+            for id, (*of, is_first) in _next_terms(subscriptions).items()
         }
 
     def _work_out(
@@ -113,16 +113,16 @@ class Prices:
         return self._coupons[coupon_id]
 
 
-def following_of(subscription: Subscription) -> Following:
+def coming(subscription: Subscription) -> Following:
     """
     Return what follows the last term of a subscription, with the changes scheduled for it.
     """
-    [(version_id, seats, is_first)] = _coming([subscription]).values()
+    [(version_id, seats, is_first)] = _next_terms([subscription]).values()
     version = PriceVersion.objects.whole().get(pk=version_id)
     return following.of(version, seats, redemptions.live(subscription), is_first=is_first)
 
 
-def _coming(subscriptions: Collection[Subscription]) -> dict[int, tuple[int, int, bool]]:
+def _next_terms(subscriptions: Collection[Subscription]) -> dict[int, tuple[int, int, bool]]:
     """
     Return of what price and for how many seats the next term of each is, and whether that is the
     first paid one of its package.

@@ -3,6 +3,7 @@ How many seats a price is sold with.
 """
 
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from crm_billing.errors import DomainError
 from packages.models.subscriptions import MOST_SEATS
@@ -28,10 +29,9 @@ def require(terms: Terms, seats: int) -> None:
     if not terms.of_kind(SEAT) and seats > 1:
         raise BadSeats(_("This package is not sold by seats."), field="seats")
     if seats > most(terms):
-        raise BadSeats(
-            _("At most %(most)s seats are sold.") % {"most": f"{most(terms):,}"},
-            field="seats",
-        )
+        limit = most(terms)
+        told = ngettext("At most %(most)s seat is sold.", "At most %(most)s seats are sold.", limit)
+        raise BadSeats(told % {"most": f"{limit:,}"}, field="seats")
 
 
 def most(terms: Terms) -> int:

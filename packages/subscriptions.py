@@ -7,7 +7,7 @@ from datetime import datetime
 import structlog
 from django.utils.translation import gettext as _
 
-from accounts import consents, customers
+from accounts import customers
 from accounts.consents import Circumstances
 from accounts.models import Consent, Customer, User
 from crm_billing.money import to_minor
@@ -49,7 +49,7 @@ def renewal_agreement(subscription: Subscription) -> str:
 
     subscription: read with `whole()`.
     """
-    return agreements.renewal_agreement(subscription, prices.following_of(subscription))
+    return agreements.renewal_agreement(subscription, prices.coming(subscription))
 
 
 @money_transaction
@@ -98,11 +98,10 @@ def subscribe(
         customer=customer, price_version=version, seats=seats, at=at, coupon=coupon
     )
     if consent is None:
-        consent = consents.record(
-            customer=customer,
-            purpose=Consent.Purpose.SUBSCRIBE,
-            text=beginnings.agreement(version, begun, auto_renew=auto_renew),
-            version=version.terms_version,
+        consent = acting.agreed(
+            customer,
+            Consent.Purpose.SUBSCRIBE,
+            beginnings.agreement(version, begun, auto_renew=auto_renew),
             at=at,
             by=by,
             circumstances=circumstances,
@@ -167,11 +166,10 @@ def renew_automatically(
         return subscription
     if subscription.price_announcements.unanswered().exists():
         raise changes.NotNow(_("Its price changes. Look at the new price and agree to that."))
-    subscription.consent = consents.record(
-        customer=subscription.customer,
-        purpose=Consent.Purpose.AUTO_RENEW,
-        text=renewal_agreement(subscription),
-        version=subscription.price_version.terms_version,
+    subscription.consent = acting.agreed(
+        subscription.customer,
+        Consent.Purpose.AUTO_RENEW,
+        renewal_agreement(subscription),
         at=at,
         by=by,
         circumstances=circumstances,

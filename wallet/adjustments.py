@@ -2,7 +2,6 @@
 Commands for manual corrections: one person proposes, another approves, only then money moves.
 """
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -20,12 +19,11 @@ from crm_billing.errors import DomainError
 from crm_billing.money import MoneyMinor, from_minor, to_minor
 from crm_billing.templatetags.ui import money as shown
 from crm_billing.transactions import money_transaction
-from wallet import chart, ledger, lots, numbers
+from wallet import chart, corrections, ledger, lots, numbers
 from wallet.models import Adjustment, JournalEntry
 from wallet.spending import policy_in_force
 
 REASON_LIMIT = 200  # what an entry says to its customer
-LOOK_BACK = timedelta(days=90)  # a like proposal after that is hardly the same once more
 ATTACHMENT_LIMIT = 2 * 1024 * 1024
 ATTACHMENT_TYPES = {
     "application/pdf": (b"%PDF-",),
@@ -119,7 +117,9 @@ def propose(
     _refuse_bad(direction, kind, amount, at, bonus_expires_at)
     customers.lock(customer.pk)
     if not once_more:
-        _refuse_alike(alike(customer=customer, direction=direction, amount=amount, at=at))
+        _refuse_alike(
+            corrections.alike(customer=customer, direction=direction, amount=amount, at=at)
+        )
     _refuse_over_limit(amount, at, by)
     adjustment = Adjustment(
         number=numbers.document("AJ", at),
@@ -198,52 +198,12 @@ def overdue(*, at: datetime) -> QuerySet[Adjustment]:
     return Adjustment.objects.filter(state=Adjustment.State.PROPOSED, proposed_at__lte=since)
 
 
-def alike(
-    *, customer: Customer, direction: str, amount: Money, at: datetime
-) -> QuerySet[Adjustment]:
-    """
-    Return what was proposed for a customer in the LOOK_BACK before `at`, and since, in the same
-    direction over the same amount, and was not rejected: it may be the same correction.
-    """
-    return _not_rejected(customer).filter(
-        direction=direction,
-        amount=amount.amount,
-        amount_currency=amount.currency.code,
-        proposed_at__gt=at - LOOK_BACK,
-    )
-
-
-def crediting_for(*, customer: Customer, number: str) -> list[Adjustment]:
-    """
-    Return the proposals to credit a customer, but for rejected ones, whose reason names an entry.
-
-    number: what names it, see `names`.
-    """
-    found = _not_rejected(customer).filter(
-        direction=Adjustment.Direction.CREDIT, reason__contains=number
-    )
-    return [one for one in found if names(one.reason, number)]
-
-
-def names(reason: str, number: str) -> bool:
-    """
-    Tell whether a reason names this number and not only a longer one it is a part of.
-    """
-    alone = rf"(?<![A-Za-z0-9#:_-]){re.escape(number)}(?![A-Za-z0-9_-])"
-    return re.search(alone, reason) is not None
-
-
 def deciders(adjustment: Adjustment) -> list[User]:
     """
     Return who may decide a proposal: staff with that right, but for whoever proposed it.
     """
     staff = User.objects.filter(is_staff=True, is_active=True).exclude(pk=adjustment.maker_id)
     return [one for one in staff.order_by("pk") if one.has_perm("wallet.approve_adjustment")]
-
-
-def _not_rejected(customer: Customer) -> QuerySet[Adjustment]:
-    known = Adjustment.objects.filter(customer=customer).exclude(state=Adjustment.State.REJECTED)
-    return known.defer("attachment").order_by("-pk")
 
 
 def _lock(adjustment_id: int, by: User) -> Adjustment:

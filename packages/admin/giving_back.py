@@ -17,7 +17,7 @@ from crm_billing.admin import link, stamp
 from crm_billing.money import from_minor, plain, to_minor
 from crm_billing.templatetags.ui import icon, money
 from packages.models import Charge
-from wallet import adjustments, cases, ledger
+from wallet import cases, corrections, ledger
 from wallet.adjustments import REASON_LIMIT
 from wallet.admin.alike import told as proposed
 from wallet.entries import Explanation
@@ -37,7 +37,7 @@ def proposals(
     """
     if told.reversal is not None:
         return [(_("Undone already by"), link(told.reversal))]
-    before = adjustments.crediting_for(customer=told.entry.customer, number=number_of(told))
+    before = corrections.crediting_for(customer=told.entry.customer, number=number_of(told))
     rows = [(_("Proposed already"), proposed(one)) for one in before]
     if not request.user.has_perm("wallet.propose_adjustment"):
         return [*rows, (_("To give it back"), _("Finance proposes an adjustment."))]
@@ -122,6 +122,6 @@ def _naming(reason: str, number: str) -> str:
     """
     Return a reason that names an entry, cut to what a reason may be.
     """
-    if adjustments.names(reason[:REASON_LIMIT], number):
+    if corrections.names(reason[:REASON_LIMIT], number):
         return reason[:REASON_LIMIT]
     return f"{reason[: REASON_LIMIT - len(number) - 1]} {number}"

@@ -1,16 +1,14 @@
--- Whether a customer has, has had, has tried or has left a package for another, besides by one
--- subscription.
+-- Whether a customer has or has had a package, besides by one subscription.
 CREATE FUNCTION packages_has_had(customer BIGINT, package BIGINT, besides BIGINT) RETURNS BOOLEAN
 LANGUAGE sql STABLE AS $$
     SELECT EXISTS (
         SELECT FROM packages_subscription AS s
         WHERE s.customer_id = customer AND s.id <> besides AND (
-            package IN (s.package_id, s.trial_of_id)
+            s.package_id = package
             OR EXISTS (
                 SELECT FROM packages_subscriptionchange AS c
                 INNER JOIN packages_priceversion AS v ON v.id = c.from_version_id
-                WHERE c.subscription_id = s.id AND c.applied_at IS NOT NULL
-                    AND v.package_id = package
+                WHERE c.subscription_id = s.id AND v.package_id = package
             )
         )
     );

@@ -28,12 +28,11 @@ class SubscriptionQuerySet(models.QuerySet["Subscription"]):
 
     def packages_had(self) -> set[int]:
         """
-        Return the ids of the packages these are or were of, have tried or have left for others.
+        Return the ids of the packages these are of, or were before they changed.
         """
-        left = self.filter(changes__applied_at__isnull=False)
+        left = self.filter(changes__isnull=False)
         found = self.values_list("package_id").union(
-            self.filter(had_trial=True).values_list("trial_of_id"),
-            left.values_list("changes__from_version__package_id"),
+            left.values_list("changes__from_version__package_id")
         )
         return {id for (id,) in found}
 

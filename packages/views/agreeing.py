@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from allauth.account.adapter import get_adapter
 from django.utils.translation import gettext as _
 
+from accounts import consents
 from accounts.consents import Circumstances
 from accounts.http import PortalRequest
 
@@ -21,6 +22,16 @@ class Clause:
     text: str
 
 
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """
+    What a form asks to agree to. digest: comes back with the form and tells what was read.
+    """
+
+    clauses: list[Clause]
+    digest: str
+
+
 def circumstances(request: PortalRequest, control: str) -> Circumstances:
     """
     Return from where and by which form somebody agrees.
@@ -29,7 +40,15 @@ def circumstances(request: PortalRequest, control: str) -> Circumstances:
         address=get_adapter().get_client_ip(request),
         user_agent=request.headers.get("User-Agent", ""),
         control=control,
+        read=frozenset(request.POST.getlist("read")),
     )
+
+
+def to_agree(text: str) -> Agreement:
+    """
+    Return an agreement as the form shows it that is sent by who agrees.
+    """
+    return Agreement(clauses(text), consents.digest(text))
 
 
 def clauses(text: str) -> list[Clause]:

@@ -38,7 +38,7 @@ from packages.forms import ChangeForm
 from packages.models import Package, PriceVersion, Subscription, SubscriptionChange
 from packages.terms import SEAT
 from packages.views.advice import sentence
-from packages.views.agreeing import circumstances, clauses
+from packages.views.agreeing import circumstances, to_agree
 from packages.views.paying import paying as paying_for
 from packages.views.standing import line_of, one_or_404
 from wallet.ledger import InsufficientFunds
@@ -266,7 +266,7 @@ def _preview(subscription: Subscription, planned: Planned, at: datetime) -> dict
         "paying": paying_for(subscription.customer, planned.due, at=at)
         if planned.due > free
         else None,
-        "clauses": clauses(agreements.change_agreement(planned, subscription)),
+        "agreement": to_agree(agreements.change_agreement(planned, subscription)),
         "seen": signing.dumps(
             {
                 "subscription": subscription.pk,

@@ -127,7 +127,7 @@ def _typed(request: PortalRequest) -> dict[str, str]:
     typed = {name: values[-1] for name, values in kept.take(request).items()}
     if typed:
         messages.info(
-            request, _("You were signed out. What you entered is still here; it has not been sent.")
+            request, _("You were signed out. What was entered is still here; it has not been sent.")
         )
     return typed
 

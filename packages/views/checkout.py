@@ -7,7 +7,6 @@ from datetime import datetime
 from urllib.parse import urlencode
 
 from django.contrib import messages
-from django.core import signing
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -27,7 +26,8 @@ from packages.beginnings import AlreadySubscribed
 from packages.forms import AgreementForm, CouponForm, OrderForm
 from packages.models import Package, PriceQuote
 from packages.redemptions import CouponRefused
-from packages.views.agreeing import circumstances, clauses
+from packages.views import picked
+from packages.views.agreeing import Agreement, circumstances, to_agree
 from packages.views.paying import Paying
 from packages.views.paying import paying as paying_for
 from packages.views.showcase import Obstacle, held_already, lines, offered_or_404
@@ -36,7 +36,6 @@ from wallet.queries import balance
 from wallet.views.topups import go_and_pay
 
 CONTROL = "portal:quote"
-SAID_FOR = 3600  # seconds
 # Seconds until a waiting page asks again, by how often it has asked.
 PAUSES = (2, 2, 2, 3, 3, 5, 5, 8, 8, 15, 15, 30)
 
@@ -139,14 +138,14 @@ class Look:
         return f"{reverse('packages:package', args=[self.package.code])}?{urlencode(asked)}"
 
     @property
-    def agreements(self) -> list[tuple[str, list]]:
+    def agreements(self) -> list[tuple[str, Agreement]]:
         """
         Return what is agreed to, without renewals and with them.
         """
         return [
             (
                 "renews" if auto_renew else "ends",
-                clauses(
+                to_agree(
                     beginnings.agreement(
                         self.quote.price_version, self.begun, auto_renew=auto_renew
                     )
@@ -317,42 +316,16 @@ def quote_page(
     }
     if look.missing and look.state == "OPEN" and not look.coupon_refusal:
         context["paying"] = paying or paying_for(
-            quote.customer, quote.due, at=look.at, chosen=_chosen(request)
+            quote.customer, quote.due, at=look.at, chosen=picked.gateway(request, quote.code)
         )
     refused = paying is not None and paying.form is not None and paying.form.errors
     status = 422 if form.errors or coupon_form.errors or refused else 200
     return render(request, "packages/quote.html", context, status=status)
 
 
-def to_quote(request: PortalRequest, code: str) -> HttpResponse:
-    """
-    Go to the page of a quote with what was ticked and picked on the one before. Signed for the
-    reader: no link from elsewhere ticks anything.
-    """
-    there = reverse("packages:quote", args=[code])
-    picked = {"auto_renew": request.POST.get("auto_renew", ""), "gateway": _chosen(request)}
-    if not any(picked.values()):
-        return redirect(there)
-    return redirect(f"{there}?{urlencode({'said': _signer(request).sign_object(picked)})}")
-
-
-def _signer(request: PortalRequest) -> signing.TimestampSigner:
-    return signing.TimestampSigner(salt=f"packages.quote:{request.user.pk}")
-
-
-def _said(request: PortalRequest) -> dict[str, str]:
-    try:
-        return _signer(request).unsign_object(request.GET.get("said", ""), max_age=SAID_FOR)
-    except signing.BadSignature:
-        return {}
-
-
 def _wish(request: PortalRequest, quote: PriceQuote) -> dict[str, bool]:
-    return {"auto_renew": quote.auto_renew or _said(request).get("auto_renew") == "on"}
-
-
-def _chosen(request: PortalRequest) -> str:
-    return request.POST.get("gateway", "") or _said(request).get("gateway", "")
+    known = picked.read(request, quote.code)
+    return {"auto_renew": quote.auto_renew or known.get("auto_renew") == "on"}
 
 
 def _not_applied(typed: str) -> CouponForm:

@@ -17,7 +17,8 @@ from crm_billing import ratelimit
 from crm_billing.errors import DomainError
 from packages import checkout, coupons
 from packages.forms import AgreementForm, CouponForm
-from packages.views.checkout import quote_page, to_quote, visible_quote
+from packages.views.checkout import quote_page, visible_quote
+from packages.views.picked import to_quote
 from packages.views.standing import one_or_404
 from packages.views.subscriptions import subscription_page
 

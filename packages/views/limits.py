@@ -39,7 +39,7 @@ from packages.models import Overage, SpendingCap, Subscription, UsageBill
 from packages.packs import NoPack
 from packages.reckoning import Reckoned
 from packages.terms import METERED, USED
-from packages.views.agreeing import circumstances, clauses
+from packages.views.agreeing import circumstances, to_agree
 from packages.views.standing import one_or_404
 from wallet.queries import balance
 
@@ -143,7 +143,7 @@ def overage(request: PortalRequest, number: str, code: str) -> HttpResponse:
             if made is not None:
                 return made
         elif form.chosen != Overage.Policy.BLOCK:
-            agreed = clauses(allowing.agreement(subscription, component, form.amount))
+            agreed = to_agree(allowing.agreement(subscription, component, form.amount))
     context = {
         "subscription": subscription,
         "component": component,
@@ -152,7 +152,7 @@ def overage(request: PortalRequest, number: str, code: str) -> HttpResponse:
         "symbol": symbol(subscription.currency),
         "chosen": form.chosen if form.is_bound else (rule.policy if rule else "BLOCK"),
         "most": form["most"].value() or "",
-        "clauses": agreed,
+        "agreement": agreed,
         "stops": form.is_bound and form.is_valid() and form.chosen == Overage.Policy.BLOCK,
     }
     return render(
@@ -182,7 +182,7 @@ def pack(request: PortalRequest, number: str, code: str) -> HttpResponse:
         "subscription": subscription,
         "pack": offered,
         "nth": packs.next_one(subscription, code),
-        "clauses": clauses(packs.agreement(subscription, offered)),
+        "agreement": to_agree(packs.agreement(subscription, offered)),
         "available": free,
         "missing": offered.price - free if offered.price > free else None,
     }

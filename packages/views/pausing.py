@@ -12,12 +12,13 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
+from accounts.consents import NotRead
 from accounts.http import PortalRequest, may_top_up
 from crm_billing.errors import DomainError
 from packages import explain, pausing, periods, shortfall, wording
 from packages.forms import PauseForm
 from packages.models import Subscription
-from packages.views.agreeing import circumstances, clauses
+from packages.views.agreeing import circumstances, to_agree
 from packages.views.standing import line_of, one_or_404
 from wallet.ledger import InsufficientFunds
 from wallet.queries import balance
@@ -71,8 +72,8 @@ def pause(request: PortalRequest, number: str) -> HttpResponse:
         ],
         "other_is_chosen": form.is_bound and form.data.get("until") == PauseForm.OTHER,
         "chosen": chosen,
-        "clauses": chosen
-        and clauses(
+        "agreement": chosen
+        and to_agree(
             pausing.agreement(subscription, periods.instant(chosen, subscription.zone)),
         ),
     }
@@ -124,7 +125,7 @@ def resume(request: PortalRequest, number: str) -> HttpResponse:
         "after": free - again.due,
         "missing": missing,
         "top_up": top_up,
-        "clauses": clauses(pausing.resume_agreement(again)),
+        "agreement": to_agree(pausing.resume_agreement(again)),
         "seen": signing.dumps({"subscription": subscription.pk, "at": at.isoformat()}, salt=SALT),
     }
     return render(request, "packages/resume.html", context)
@@ -139,6 +140,9 @@ def _pause(request: PortalRequest, subscription: Subscription, form: PauseForm) 
             by=request.user,
             circumstances=circumstances(request, CONTROL),
         )
+    except NotRead as refusal:
+        messages.warning(request, str(refusal))
+        return redirect("packages:pause", subscription.number)
     except DomainError as refusal:
         messages.warning(request, str(refusal))
     else:

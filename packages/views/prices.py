@@ -11,13 +11,13 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
-from accounts import consents
+from accounts.consents import NotRead
 from accounts.http import PortalRequest, customer_required, may_top_up
 from crm_billing.errors import DomainError
 from packages import price_moves, quotes, wording
 from packages.models import PriceAnnouncement, PriceVersion, Subscription
 from packages.terms import Terms, spoken
-from packages.views.agreeing import circumstances, clauses
+from packages.views.agreeing import circumstances, to_agree
 from packages.views.standing import line_of, one_or_404
 
 CONTROL = "portal:price"
@@ -71,8 +71,7 @@ def new_price(request: PortalRequest, number: str) -> HttpResponse:
         "rows": [one for one in compared if one.is_other],
         "same": [one.name for one in compared if not one.is_other],
         "needs_consent": needs_consent,
-        "clauses": clauses(agreed) if agreed else [],
-        "seen": consents.digest(agreed),
+        "agreement": to_agree(agreed) if agreed else None,
     }
     return render(request, "packages/new_price.html", context)
 
@@ -87,9 +86,8 @@ def _agree(
             at=timezone.now(),
             by=request.user,
             circumstances=circumstances(request, CONTROL),
-            seen=request.POST.get("seen", ""),
         )
-    except price_moves.NotRead as refusal:
+    except NotRead as refusal:
         messages.warning(request, str(refusal))
         return redirect("packages:new-price", subscription.number)
     except DomainError as refusal:

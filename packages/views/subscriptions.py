@@ -13,6 +13,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
+from accounts.consents import NotRead
 from accounts.http import PortalRequest, customer_required, may_top_up
 from accounts.models import Consent
 from crm_billing.errors import DomainError
@@ -26,7 +27,7 @@ from packages.models import (
     SubscriptionPeriod,
 )
 from packages.views import standing
-from packages.views.agreeing import circumstances, clauses
+from packages.views.agreeing import circumstances, clauses, to_agree
 
 PAGE = 20
 PERIODS = 24
@@ -137,8 +138,8 @@ def renew(request: PortalRequest, number: str) -> HttpResponse:
             return redirect("packages:subscription", number)
         if line.asked is not None and line.asked.is_open:
             return redirect("packages:new-price", number)
-        agreed = clauses(subscriptions.renewal_agreement(subscription))
-        return render(request, "packages/renew.html", {"line": line, "clauses": agreed})
+        agreed = to_agree(subscriptions.renewal_agreement(subscription))
+        return render(request, "packages/renew.html", {"line": line, "agreement": agreed})
     try:
         subscriptions.renew_automatically(
             subscription_id=subscription.pk,
@@ -146,6 +147,9 @@ def renew(request: PortalRequest, number: str) -> HttpResponse:
             by=request.user,
             circumstances=circumstances(request, CONTROL),
         )
+    except NotRead as refusal:
+        messages.warning(request, str(refusal))
+        return redirect("packages:renew", number)
     except DomainError as refusal:
         messages.warning(request, str(refusal))
     else:

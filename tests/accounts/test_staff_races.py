@@ -3,9 +3,8 @@ Becoming staff and becoming a member at the same time: the later of the two is r
 """
 
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from functools import partial
-from threading import Barrier, BrokenBarrierError
+from threading import Event
 
 import pytest
 from allauth.account.models import EmailAddress
@@ -15,45 +14,59 @@ from accounts import appointments, customers, members
 from accounts.models import Member, User
 from accounts.roles import ADMIN, SUPPORT
 from tests.accounts.joining import invite
+from tests.crm_billing.processes import wait_for
 from tests.factories import NOON, UserFactory, open_customer, staff
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 EMAIL = "new@example.com"
+PATIENCE = 20  # seconds, on a loaded machine
 
 
 def meanwhile(first, second):
     """
-    Let `second` begin once `first` is done but not yet committed; return what became of each.
-
-    Where `second` has to wait for `first`, the two do not meet again, and `first` commits alone.
+    Make `second` once `first` is made but not committed, which it is when `second` has ended or
+    waits for it; return what became of each.
     """
-    done, both_done = Barrier(2), Barrier(2)
+    is_made, has_ended = Event(), Event()
 
-    def run(call, before, after):
-        try:
-            with transaction.atomic():
-                before()
-                call()
-                after()
-        except (customers.StaffNoMember, appointments.IsMember, IntegrityError) as refusal:
-            return refusal
-        finally:
-            connection.close()
-        return None
+    def make_first():
+        first()
+        is_made.set()
+        assert wait_for(lambda: has_ended.is_set() or is_waited_for(), PATIENCE)
 
-    def meet():
-        with suppress(BrokenBarrierError):
-            both_done.wait(1)
-
-    def after_first():
-        done.wait(5)
-        meet()
+    def make_second():
+        is_made.wait(PATIENCE)
+        second()
 
     with ThreadPoolExecutor(2) as pool:
-        one = pool.submit(run, first, lambda: None, after_first)
-        other = pool.submit(run, second, lambda: done.wait(5), meet)
-        return one.result(30), other.result(30)
+        one = pool.submit(committed, make_first)
+        other = pool.submit(committed, make_second)
+        other.add_done_callback(lambda _: has_ended.set())
+        return one.result(), other.result()
+
+
+def committed(call):
+    """
+    Make a call in a transaction; return what refuses it.
+    """
+    try:
+        with transaction.atomic():
+            call()
+    except (customers.StaffNoMember, appointments.IsMember, IntegrityError) as refusal:
+        return refusal
+    finally:
+        connection.close()
+    return None
+
+
+def is_waited_for():
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT FROM pg_locks"
+            " WHERE NOT granted AND pg_backend_pid() = ANY (pg_blocking_pids(pid))"
+        )
+        return cursor.rowcount > 0
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from tests.factories import (
     staff,
     totp_code,
 )
-from wallet import adjustments
+from wallet import corrections
 from wallet.models import Adjustment, JournalEntry
 
 pytestmark = pytest.mark.django_db
@@ -293,7 +293,7 @@ class TestAlike:
 
     def test_is_not_what_was_rejected_or_is_long_past(self, customer, before, checker):
         def found(at):
-            return adjustments.alike(
+            return corrections.alike(
                 customer=customer, direction=before.direction, amount=before.amount, at=at
             )
 

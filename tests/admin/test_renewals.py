@@ -14,6 +14,7 @@ from tests.admin.world import signed_in
 from tests.packages.buying import bought
 from tests.packages.moving import came_back, moved
 from tests.packages.renewing import announced, now
+from tests.packages.shelf import basic, seats, terms
 
 pytestmark = pytest.mark.django_db
 
@@ -164,7 +165,7 @@ class TestBounced:
     def test_a_dearer_price_is_announced_again_alike(self, client, admin):
         renewal = self.back()
         one = renewal.subscription
-        moved(one.price_version)
+        moved(one.price_version, terms(basic("129.00"), seats(1)))
         price = came_back(one)
         address = f"{NOTICES}{price.pk}"
         assert f"{NOTICES}?state=price" in client.get("/admin/").content.decode()
@@ -177,7 +178,7 @@ class TestBounced:
 
     def test_renewals_and_prices_are_announced_again_in_one_go(self, client, admin):
         renewal = self.back()
-        moved(renewal.subscription.price_version)
+        moved(renewal.subscription.price_version, terms(basic("129.00"), seats(1)))
         price = came_back(renewal.subscription)
         sent = {"action": "announce_selected", "_selected_action": [renewal.pk, price.pk]}
         answer = client.post(NOTICES, sent, follow=True)

@@ -3,13 +3,16 @@ from datetime import timedelta
 import pytest
 from django.utils.translation import override
 
-from packages import agreements, pausing, price_moves, quotes, subscriptions
+from accounts import consents
+from accounts.consents import Circumstances, NotRead
+from packages import agreements, coupons, pausing, price_moves, quotes, subscriptions
+from packages.models import CouponUse
 from tests.factories import funded_customer
-from tests.packages.becoming import changed
+from tests.packages.becoming import by_month_and_year, changed
 from tests.packages.buying import MARCH_FIRST, bought, on_sale
 from tests.packages.couponing import coupon
 from tests.packages.moving import asked, carried_on, moved
-from tests.packages.renewing import now
+from tests.packages.renewing import DAY, now
 from tests.packages.resting import JUNE
 from tests.packages.shelf import basic, calls, once, seats, terms
 
@@ -60,7 +63,9 @@ class TestAgreement:
 
 TRIED = terms(basic("99.00"), once("50.00"), trial_days=14)
 PAID = terms(basic("99.00"), once("50.00"))
-ONCE = "¥50.00 is paid once, with the first term that is paid."
+DEARER = terms(basic("120.00"), once("60.00"), trial_days=30)
+ONCE = "is paid once, with the first term that is paid."
+FIRST_OF_THESE = "With the first of these terms"
 
 
 @pytest.mark.django_db
@@ -71,12 +76,12 @@ class TestRenewal:
 
     def test_of_a_trial_begins_when_that_ends(self):
         text = self.agreed(bought(version=on_sale(TRIED), auto_renew=False))
-        assert "Then when the trial ends, and each month on the same day" in text
-        assert "When you begin" not in text
-        assert "With the first of these terms ¥50.00 is paid, once." in text and ONCE in text
+        assert "When: After the trial, which ends on March 14, 2025, and then each month" in text
+        assert f"{FIRST_OF_THESE} ¥50.00 is paid, once." in text and f"¥50.00 {ONCE}" in text
 
     def test_of_what_is_paid_tells_nothing_of_what_was_paid_once(self):
         text = self.agreed(bought(version=on_sale(PAID), auto_renew=False))
+        assert "When: When the running term ends, and then each month on the same day" in text
         assert "¥99.00 a month" in text and "¥50.00" not in text
 
     def test_is_of_what_was_scheduled(self):
@@ -85,26 +90,94 @@ class TestRenewal:
         changed(subscription, on_sale(terms(basic("99.00"), seats(1)), code="small"))
         subscriptions.cancel(subscription_id=subscription.pk, at=MARCH_FIRST)
         text = self.agreed(subscription)
-        assert text.startswith("Big\nSeats: 1\nWhen the term ends it becomes Small, as was agreed")
+        assert text.startswith("Big\nSeats: 1\nWhen the term ends it becomes Small, as is sched")
         assert "¥99.00 a month" in text and "¥900.00" not in text
+
+    def test_of_another_term_of_the_same_package_says_that_its_price_changes(self):
+        month, year = by_month_and_year()
+        subscription = bought(funded_customer("3000.00"), year)
+        changed(subscription, month)
+        text = self.agreed(subscription)
+        assert "When the term ends its price changes, as is scheduled." in text
+        assert "¥99.00 a month" in text and "becomes" not in text
 
 
 @pytest.mark.django_db
-class TestOthers:
-    def test_of_another_price_tells_what_was_paid_once_only_who_tries_it(self):
-        dearer = terms(basic("120.00"), once("50.00"), trial_days=14)
-        paid = bought(version=on_sale(PAID))
-        moved(paid.price_version, dearer)
-        carried_on(MARCH_FIRST + timedelta(days=1))
+class TestAnotherPrice:
+    def agreed(self, subscription, new=DEARER, *, holds_from=None) -> str:
+        moved(subscription.price_version, new, at=MARCH_FIRST + DAY, holds_from=holds_from)
+        carried_on(MARCH_FIRST + DAY)
         with override("en"):
-            text = price_moves.agreement(asked(paid), now(paid))
-        assert "¥120.00 a month" in text and "¥50.00" not in text and "trial" not in text
+            return price_moves.agreement(asked(subscription), now(subscription))
 
-    def test_of_a_pause_tells_what_it_goes_on_for(self):
+    @pytest.mark.parametrize("old", [PAID, TRIED])
+    def test_tells_nothing_of_what_is_paid_once_by_then(self, old):
+        text = self.agreed(bought(version=on_sale(old)))
+        assert "¥120.00 a month" in text and "¥60.00" not in text
+        assert "30 days are a trial" not in text
+
+    def test_tells_of_it_who_first_pays_then(self):
+        long = terms(basic("99.00"), once("50.00"), trial_days=60)
+        text = self.agreed(bought(version=on_sale(long)))
+        assert f"{FIRST_OF_THESE} ¥60.00 is paid, once." in text and f"¥60.00 {ONCE}" in text
+        assert "After the trial, which ends on April 29, 2025" in text
+
+
+@pytest.mark.django_db
+class TestPause:
+    def test_tells_what_it_goes_on_as_and_for_how_much(self):
         customer, half = funded_customer("3000.00"), coupon(bps=5_000, terms=3)
         subscription = bought(customer, on_sale(terms(basic("900.00")), code="big"), coupon=half)
         changed(subscription, on_sale(PAID, code="small"))
         with override("en"):
             text = pausing.agreement(now(subscription), JUNE)
-        assert "it goes on by itself.\nIt renews by itself 2 times for ¥49.50 a month, then" in text
-        assert "With the first of these terms ¥50.00 is paid, once." in text
+        assert "it goes on by itself.\nAt least 5 days before that" in text
+        assert "When the term ends it becomes Small, as is scheduled." in text
+        assert "It renews by itself 2 times for ¥49.50 a month, then for ¥99.00 a month" in text
+        assert f"{FIRST_OF_THESE} ¥50.00 is paid, once." in text and "SPRING20" in text
+
+
+@pytest.mark.django_db
+class TestCoupon:
+    def test_for_the_scheduled_plan_outlives_a_change_of_seats(self):
+        big, small = on_sale(terms(basic("900.00"), seats(1)), code="big"), on_sale(code="small")
+        customer = funded_customer("3000.00")
+        subscription = bought(customer, big)
+        changed(subscription, small)
+        coupon(packages=[small.package])
+        coupons.enter(subscription_id=subscription.pk, code="SPRING20", at=MARCH_FIRST + DAY)
+        with override("en"):
+            text = changed(now(subscription), count=2).consent.text
+        assert "ends with the change" not in text
+        assert "¥99.20 a month" in text
+        assert CouponUse.objects.live().filter(subscription=subscription).exists()
+
+
+@pytest.mark.django_db
+class TestRead:
+    def shown(self, subscription) -> Circumstances:
+        text = subscriptions.renewal_agreement(now(subscription))
+        return Circumstances(read=frozenset({consents.digest(text), "another"}))
+
+    def test_is_what_is_kept(self):
+        subscription = bought(auto_renew=False)
+        shown = self.shown(subscription)
+        made = renew(subscription, shown)
+        assert consents.digest(made.consent.text) in shown.read
+
+    def test_is_never_another_text(self):
+        customer = funded_customer("3000.00")
+        subscription = bought(customer, on_sale(terms(basic("900.00")), code="big"))
+        made = changed(subscription, on_sale(PAID, code="small"))
+        subscriptions.cancel(subscription_id=subscription.pk, at=MARCH_FIRST)
+        shown = self.shown(subscription)
+        subscriptions.revoke_change(change_id=made.pk, at=MARCH_FIRST + DAY)
+        with pytest.raises(NotRead):
+            renew(subscription, shown)
+        assert not now(subscription).auto_renew
+
+
+def renew(subscription, circumstances):
+    return subscriptions.renew_automatically(
+        subscription_id=subscription.pk, at=MARCH_FIRST + DAY, circumstances=circumstances
+    )

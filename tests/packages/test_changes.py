@@ -182,7 +182,7 @@ class TestDowngrade:
         with override("en"):
             more = changed(now(subscription), count=3).consent.text
         assert more.startswith("Big\nSeats: 3\nAt once;")
-        assert "When the term ends it becomes Small, as was agreed before." in more
+        assert "When the term ends it becomes Small, as is scheduled." in more
         assert "It renews by itself for ¥149.00 a month until I stop it." in more
         assert "With the first of these terms ¥20.00 is paid, once." in more
 
@@ -192,6 +192,30 @@ class TestDowngrade:
         with override("en"):
             more = changed(now(subscription), count=4).consent.text
         assert "Seats then: 2\nIt renews by itself for ¥124.00 a month" in more
+
+    def test_of_seats_stays_when_the_plan_changes(self):
+        subscription = bought(funded_customer("3000.00"), on_sale(SMALL, code="small"), seats=3)
+        changed(subscription, count=2)
+        with override("en"):
+            made = changed(now(subscription), on_sale(BIG, code="big"), 3).consent
+        assert "Big\nSeats: 3\nAt once;" in made.text
+        assert "Seats then: 2\nIt renews by itself for ¥925.00 a month" in made.text
+        announced(now(subscription))
+        swept(subscription.paid_until)
+        after = now(subscription)
+        assert (after.package.code, after.seats) == ("big", 2)
+        assert Charge.objects.latest("pk").amount == cny("925.00")
+
+    def test_of_seats_ends_with_a_plan_that_is_not_sold_with_them(self):
+        subscription = bought(funded_customer("3000.00"), on_sale(SMALL, code="small"), seats=3)
+        seats_less = changed(subscription, count=2)
+        few = on_sale(terms(basic("9.00"), seats(1, hard_limit=3)), code="few")
+        changed(now(subscription), few, 3)
+        seats_less.refresh_from_db()
+        assert seats_less.revoked_at is None
+        changed(now(subscription), on_sale(terms(basic("900.00")), code="none"), 1)
+        seats_less.refresh_from_db()
+        assert seats_less.revoked_at
 
     def test_of_a_plan_refuses_more_seats_than_that_has(self):
         subscription = bought(funded_customer("2000.00"), seats=3)

@@ -162,8 +162,8 @@ class TestQuoteCoupon:
         quote = quoted(customer)
         for address in (
             "?auto_renew=on",
-            "?said=x",
-            "?said=" + signing.dumps({"auto_renew": "on"}),
+            "?picked=x",
+            "?picked=" + signing.dumps({"auto_renew": "on"}),
         ):
             assert ("auto_renew", False) in ticks(english.get(page_of(quote) + address))
 

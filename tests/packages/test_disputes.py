@@ -6,9 +6,11 @@ from urllib.parse import parse_qsl
 import pytest
 from django.core import mail
 from django.db import Error, connection, transaction
+from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from accounts import kept
 from accounts.customers import NotAllowed
 from accounts.models import Member
 from crm_billing import outbox
@@ -236,9 +238,15 @@ class TestPages:
         page = self.signed_in_again(english, asked, owner_of(open_customer("别家")))
         assert page.status_code == 404 and "Too much" not in text(page)
 
-    def test_keep_no_more_than_a_dispute_may_say(self, client, charge):
+    def test_keep_nothing_too_long_nor_too_often(self, client, charge):
         asked = client.post(f"/charges/{charge.pk}/dispute/", {"words": "x" * 4001})
         assert asked.status_code == 302 and not client.session.keys()
+        client.post(f"/charges/{charge.pk}/dispute/?{'x' * 4000}", {"words": "Too much."})
+        assert not client.session.keys()
+        for _ in range(kept.OFTEN):
+            Client().post(f"/charges/{charge.pk}/dispute/", {"words": "Too much."})
+        client.post(f"/charges/{charge.pk}/dispute/", {"words": "Too much."})
+        assert not client.session.keys()
 
     def test_are_for_who_is_signed_in(self, client, charge):
         here = f"/charges/{charge.pk}/dispute/"

@@ -32,11 +32,11 @@ def told_of(customer, new=DEARER, *, days=31):
 
 
 def seen(browser, one) -> str:
-    return browser.get(f"/subscriptions/{one.number}/price/").context["seen"]
+    return browser.get(f"/subscriptions/{one.number}/price/").context["agreement"].digest
 
 
 def agree(browser, one, **said):
-    said = said or {"seen": seen(browser, one)}
+    said = said or {"read": seen(browser, one)}
     return browser.post(f"/subscriptions/{one.number}/price/", said, follow=True)
 
 
@@ -65,8 +65,8 @@ class TestPage:
         price_moves.revoke(move_id=PriceMove.objects.get().pk, at=at, by=None)
         dearer = terms(basic("199.00"), interval="year")
         moved(one.price_version, dearer, at=at, holds_from=at + timedelta(days=31))
-        for stale in (read, ""):
-            answer = agree(english, one, seen=stale)
+        for stale in (read, "x"):
+            answer = agree(english, one, read=stale)
             assert "look at it once more" in text(answer) and "199.00 a year" in text(answer)
             assert not PriceAnnouncement.objects.exclude(consent=None).exists()
         agree(english, one)

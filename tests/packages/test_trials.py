@@ -82,12 +82,21 @@ class TestChange:
         changed(subscription, big, at=FIFTH)
         with override("en"):
             text = changed(now(subscription), count=3, at=SIXTH).consent.text
-        assert "When the term ends it becomes Big, as was agreed before." in text
+        assert "When the term ends it becomes Big, as is scheduled." in text
         assert "It renews by itself for ¥450.00 a month until I stop it." in text
         assert "With the first of these terms ¥50.00 is paid, once." in text
         announced(now(subscription))
         assert swept(subscription.paid_until) == RenewalReport(ok=1)
         assert left(customer) == cny("500.00")
+
+    def test_keeps_its_last_day_and_says_so(self):
+        small, big = tried("99.00", "small"), tried("400.00", "big", days=30)
+        subscription = bought(funded_customer("1000.00"), small, at=SECOND, auto_renew=False)
+        changed(subscription, big, at=FIFTH)
+        with override("en"):
+            agreed = subscriptions.renewal_agreement(now(subscription))
+        assert "After the trial, which ends on March 15, 2025, and then each month" in agreed
+        assert "30 days are a trial" not in agreed
 
 
 class TestIsForWhatIsNew:
@@ -107,15 +116,6 @@ class TestIsForWhatIsNew:
         assert begins_with_trial(customer, third)
         changed(subscription, third, at=SIXTH)
         assert not any(begins_with_trial(customer, one) for one in (first, second, third))
-
-    def test_not_yet_while_a_change_to_leave_it_waits(self):
-        small, big = tried("99.00", "small"), tried("400.00", "big")
-        customer = funded_customer("1000.00")
-        swept(bought(customer, big, auto_renew=False, at=SECOND).paid_until)
-        subscription = bought(customer, small, at=shanghai(2025, 3, 18))
-        changed(subscription, big, at=shanghai(2025, 3, 19))
-        assert now(subscription).package.code == "small"
-        assert not begins_with_trial(customer, small)
 
 
 class TestPages:

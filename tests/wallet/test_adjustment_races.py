@@ -7,7 +7,7 @@ from django.db import IntegrityError, transaction
 
 from tests.factories import NOON, balances, cny, funded_customer, staff
 from tests.wallet.racing import prove, race, without_locks
-from wallet import adjustments
+from wallet import adjustments, corrections
 from wallet.models import Adjustment, JournalEntry, WalletPolicy
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -85,7 +85,7 @@ class TestProposingTheSame:
         assert Adjustment.objects.count() == 1
 
     def test_without_the_lock_succeeds_more_than_once(self, monkeypatch):
-        calls, look = self.calls(), adjustments.alike
+        calls, look = self.calls(), corrections.alike
 
         def slow(**what):
             found = list(look(**what))
@@ -93,7 +93,7 @@ class TestProposingTheSame:
             return found
 
         monkeypatch.setattr(adjustments.customers, "lock", lambda customer_id: None)
-        monkeypatch.setattr(adjustments, "alike", slow)
+        monkeypatch.setattr(corrections, "alike", slow)
         result = race(calls)
 
         assert len(result.won) > 1

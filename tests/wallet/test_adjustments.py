@@ -15,7 +15,7 @@ from tests.factories import (
     owner_of,
     staff,
 )
-from wallet import adjustments, ledger
+from wallet import adjustments, corrections, ledger
 from wallet.models import Adjustment, JournalEntry, WalletPolicy
 from wallet.spending import BadCharge
 
@@ -350,7 +350,7 @@ class TestTheDatabase:
     ],
 )
 def test_reasons_name_an_entry_and_no_longer_one(reason, is_named):
-    assert adjustments.names(reason, "use:1:1") == is_named
+    assert corrections.names(reason, "use:1:1") == is_named
 
 
 def test_credits_for_an_entry_are_those_of_its_customer(maker):
@@ -359,4 +359,4 @@ def test_credits_for_an_entry_are_those_of_its_customer(maker):
     propose(maker, customer, reason="use:1:12 was wrong", once_more=True)
     propose(maker, customer, reason="use:1:1 was wrong", direction="DEBIT")
     propose(maker, reason="use:1:1 was wrong")
-    assert adjustments.crediting_for(customer=customer, number="use:1:1") == [one]
+    assert corrections.crediting_for(customer=customer, number="use:1:1") == [one]

@@ -17,7 +17,7 @@ from accounts.models import Customer
 from crm_billing import money
 from crm_billing.admin import DressedForm
 from crm_billing.fields import Day
-from wallet import adjustments, numbers
+from wallet import adjustments, corrections, numbers
 from wallet.models import Adjustment
 
 CUSTOMER = Adjustment._meta.get_field("customer")
@@ -107,7 +107,7 @@ class ProposalForm(DressedForm, forms.Form):
         if owner is None or amount is None or "direction" not in said:
             return []
         return list(
-            adjustments.alike(customer=owner, direction=said["direction"], amount=amount, at=at)
+            corrections.alike(customer=owner, direction=said["direction"], amount=amount, at=at)
         )
 
     def clean_attachment(self) -> Any:

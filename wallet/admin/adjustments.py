@@ -34,7 +34,7 @@ from crm_billing.admin import (
     page,
     stamp,
 )
-from wallet import adjustments, queries
+from wallet import adjustments, corrections, queries
 from wallet.admin.adjustment_forms import ApprovalForm, ProposalForm, is_number
 from wallet.admin.alike import money_words, warnings
 from wallet.models import Adjustment
@@ -283,7 +283,7 @@ def proposal(adjustment: Adjustment) -> list[Part]:
         attached = format_html('<a href="{}" download>{}</a>', url, adjustment.attachment_name)
     expires = stamp(adjustment.bonus_expires_at) if adjustment.bonus_expires_at else None
     waits = adjustment.state == Adjustment.State.PROPOSED
-    others = adjustments.alike(
+    others = corrections.alike(
         customer=adjustment.customer,
         direction=adjustment.direction,
         amount=adjustment.amount,

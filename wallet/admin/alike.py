@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from accounts.models import Customer
 from crm_billing.admin import Part, Text, badge, link, stamp
 from crm_billing.templatetags.ui import signed
-from wallet.adjustments import LOOK_BACK
+from wallet.corrections import LOOK_BACK
 from wallet.models import Adjustment
 
 
