@@ -85,16 +85,15 @@ def put_many(*, topic: str, errands: Mapping[str, dict[str, Any]], at: datetime)
             """
             INSERT INTO crm_billing_outbox
                 (topic, key, payload, created_at, next_try_at, attempts, last_error)
-            SELECT %s, e.key, e.payload::jsonb, %s, %s, 0, ''
-            FROM unnest(%s::text[], %s::text[]) AS e (key, payload)
+            SELECT %s, e.key, e.value::jsonb, %s, %s, 0, ''
+            FROM json_each(%s::json) AS e
             ON CONFLICT (topic, key) DO NOTHING
             """,
             [
                 topic,
                 at,
                 at,
-                list(errands),
-                [json.dumps(payload, allow_nan=False) for payload in errands.values()],
+                json.dumps(errands, allow_nan=False),
             ],
         )
         new = cursor.rowcount

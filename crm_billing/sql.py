@@ -1,5 +1,6 @@
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from datetime import date
 from pathlib import Path
 
 from django.db import DEFAULT_DB_ALIAS, connections
@@ -51,3 +52,11 @@ def planned_once() -> Iterator[None]:
         yield
     finally:
         session.prepare_threshold = None
+
+
+def array(values: Iterable[int | date | None]) -> str:
+    """
+    Return numbers, days or moments as PostgreSQL writes an array, for a parameter that is cast to
+    one: psycopg looks at each value of a list for what it may hold.
+    """
+    return "{" + ",".join("NULL" if one is None else str(one) for one in values) + "}"

@@ -11,7 +11,6 @@ from django.db import connection
 from django.db.models import F
 
 from accounts.models import Customer
-from crm_billing.money import to_minor
 from packages import periods
 from packages.dunning import Way
 from packages.models import Notice
@@ -235,7 +234,7 @@ def decide(rows: list[Row], prices: Prices, at: datetime) -> Decided:
         price = prices.each_term(
             row.price_version_id, row.seats, row.coupon_id, is_first=row.is_first
         )
-        wanted = to_minor(price.amount)
+        wanted = price.minor
         if row.customer_status != Customer.Status.ACTIVE:
             decided.waiting.append((row, at + AGAIN))
         elif not wanted:

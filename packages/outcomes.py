@@ -9,7 +9,7 @@ from functools import lru_cache
 from django.db import connection
 
 from crm_billing import crash, outbox
-from crm_billing.money import to_minor
+from crm_billing.sql import array
 from packages import dunning, notices, periods, redemptions, wording
 from packages.charging import reference
 from packages.due import Decided, Row
@@ -34,6 +34,7 @@ def _extend(paid: list[tuple[Row, EachTerm, int | None]], at: datetime) -> None:
     """
     if not paid:
         return
+    ids = array(row.id for row, _price, _notice in paid)
     ends = [_next_end(row, at) for row, _price, _notice in paid]
     charged = [
         (row, price, notice_id, ends_at)
@@ -76,13 +77,15 @@ def _extend(paid: list[tuple[Row, EachTerm, int | None]], at: datetime) -> None:
             """,
             [
                 at,
-                [row.id for row, _price, _notice in paid],
-                [row.starts_at(at) for row, _price, _notice in paid],
-                ends,
-                [to_minor(price.amount) for _row, price, _notice in paid],
-                [row.price_version_id for row, _price, _notice in paid],
-                [row.seats for row, _price, _notice in paid],
-                [row.coupon_use_id if price.has_coupon else None for row, price, _notice in paid],
+                ids,
+                array(row.starts_at(at) for row, _price, _notice in paid),
+                array(ends),
+                array(price.minor for _row, price, _notice in paid),
+                array(row.price_version_id for row, _price, _notice in paid),
+                array(row.seats for row, _price, _notice in paid),
+                array(
+                    row.coupon_use_id if price.has_coupon else None for row, price, _notice in paid
+                ),
             ],
         )
         cursor.execute(
@@ -106,19 +109,20 @@ def _extend(paid: list[tuple[Row, EachTerm, int | None]], at: datetime) -> None:
             WHERE s.id = u.id
             """,
             [
-                [row.id for row, _price, _notice in paid],
-                ends,
-                [row.price_version_id for row, _price, _notice in paid],
-                [row.package_id for row, _price, _notice in paid],
-                [row.seats for row, _price, _notice in paid],
-                [row.anchor(at)[0] for row, _price, _notice in paid],
-                [row.anchor(at)[1] for row, _price, _notice in paid],
+                ids,
+                array(ends),
+                array(row.price_version_id for row, _price, _notice in paid),
+                array(row.package_id for row, _price, _notice in paid),
+                array(row.seats for row, _price, _notice in paid),
+                array(row.anchor(at)[0] for row, _price, _notice in paid),
+                array(row.anchor(at)[1] for row, _price, _notice in paid),
             ],
         )
         cursor.execute(
             "UPDATE packages_subscriptionchange SET applied_at = %s"
-            " WHERE subscription_id = ANY (%s) AND applied_at IS NULL AND revoked_at IS NULL",
-            [at, [row.id for row, _price, _notice in paid]],
+            " WHERE subscription_id = ANY (%s::bigint[])"
+            " AND applied_at IS NULL AND revoked_at IS NULL",
+            [at, ids],
         )
     used = {row.coupon_use_id: price for row, price, _notice in paid if row.coupon_use_id}
     redemptions.term_begun([id for id, price in used.items() if price.has_coupon], at=at)
@@ -152,11 +156,11 @@ def _explain(
             [
                 list(lines),
                 at,
-                [row.id for row, *_rest in charged],
-                entry_ids,
-                [notice_id for _row, _price, notice_id, _ends in charged],
-                [to_minor(price.amount) for _row, price, *_rest in charged],
-                [lines[price.lines] for _row, price, *_rest in charged],
+                array(row.id for row, *_rest in charged),
+                array(entry_ids),
+                array(notice_id for _row, _price, notice_id, _ends in charged),
+                array(price.minor for _row, price, *_rest in charged),
+                array(lines[price.lines] for _row, price, *_rest in charged),
             ],
         )
     outbox.put_many(

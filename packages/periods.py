@@ -7,6 +7,7 @@ subscription begun on the 31st is billed on the last day of short months and on 
 
 from calendar import monthrange
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 MONTHS = {"month": 1, "quarter": 3, "half_year": 6, "year": 12}
@@ -59,6 +60,7 @@ def days(day: date, length: int, tz: str) -> tuple[datetime, datetime]:
     return instant(day, tz), instant(day + timedelta(days=length), tz)
 
 
+@lru_cache(maxsize=10_000)
 def day_in(at: datetime, tz: str) -> date:
     """
     Return the date of a moment in a time zone.

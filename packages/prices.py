@@ -10,6 +10,7 @@ from functools import lru_cache
 from django.db.models import F
 from djmoney.money import Money
 
+from crm_billing.money import to_minor
 from packages import charges, following, quotes, redemptions
 from packages.following import Following
 from packages.models import (
@@ -36,10 +37,12 @@ class EachTerm:
     """
     What a term that follows another costs, and the frozen lines that explain it, as JSON.
 
-    has_coupon: it is the price with the coupon asked for; else that is not for the package.
+    minor: the amount, in minor units. has_coupon: it is the price with the coupon asked for; else
+    that is not for the package.
     """
 
     amount: Money
+    minor: int
     lines: str
     has_coupon: bool
 
@@ -98,8 +101,10 @@ class Prices:
             coupon = None
         quote = quotes.price(version.terms, seats=seats, discount=coupon and coupon.discount)
         taken = [one for one in quote.lines if one.recurs or (one.is_once and is_first)]
+        amount = quote.at_start if is_first else quote.each_term
         return EachTerm(
-            amount=quote.at_start if is_first else quote.each_term,
+            amount=amount,
+            minor=to_minor(amount),
             lines=json.dumps(charges.frozen(taken), ensure_ascii=False),
             has_coupon=coupon is not None,
         )
