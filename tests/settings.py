@@ -17,10 +17,11 @@ STORAGES = STORAGES | {  # noqa: F405
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
 }
 
-# Runs beside each other do not meet: each has a database of its own, named after its process,
-# and each lane of .ci/test a broker and a cache, which its tests empty.
+# Runs beside each other do not meet: each has a database of its own, named after its process and
+# its lane of .ci/test, and each lane a broker and a cache, which its tests empty.
 LANE = int(os.environ.get("TEST_LANE", 0))
-DATABASES["default"]["TEST"] = {"NAME": f"test_{os.environ.get('TEST_RUN', os.getpid())}"}  # noqa: F405
+RUN = os.environ.get("TEST_RUN", os.getpid())
+DATABASES["default"]["TEST"] = {"NAME": f"test_{RUN}_{LANE}"}  # noqa: F405
 
 
 def redis_addresses(number: int) -> tuple[str, str]:

@@ -12,24 +12,27 @@ from wallet.models import Adjustment, JournalEntry, WalletPolicy
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
+AMOUNT = cny("12.30")
+
+
+def propose(customer, maker, amount=AMOUNT):
+    return adjustments.propose(
+        customer=customer,
+        direction="CREDIT",
+        kind="PRINCIPAL",
+        amount=amount,
+        reason="Paid in cash",
+        at=NOON,
+        by=maker,
+    )
+
 
 class TestProposingMoreThanHalfADaysLimit:
     def calls(self):
         limit = WalletPolicy.objects.get(currency="CNY").max_daily_adjustments
         maker, owners = staff("FINANCE_MAKER"), [funded_customer("1.00") for _ in range(10)]
 
-        def propose(customer):
-            return adjustments.propose(
-                customer=customer,
-                direction="CREDIT",
-                kind="PRINCIPAL",
-                amount=limit * Decimal("0.6"),
-                reason="Paid in cash",
-                at=NOON,
-                by=maker,
-            )
-
-        return [partial(propose, customer) for customer in owners]
+        return [partial(propose, customer, maker, limit * Decimal("0.6")) for customer in owners]
 
     def test_succeeds_once(self):
         result = race(self.calls())
@@ -64,18 +67,7 @@ class TestProposingTheSame:
     def calls(self):
         customer, makers = funded_customer("100.00"), [staff("FINANCE_MAKER") for _ in range(8)]
 
-        def propose(maker):
-            return adjustments.propose(
-                customer=customer,
-                direction="CREDIT",
-                kind="PRINCIPAL",
-                amount=cny("12.30"),
-                reason="Paid in cash",
-                at=NOON,
-                by=maker,
-            )
-
-        return [partial(propose, maker) for maker in makers]
+        return [partial(propose, customer, maker) for maker in makers]
 
     def test_succeeds_once(self):
         result = race(self.calls())
@@ -101,15 +93,7 @@ class TestProposingTheSame:
 
 class TestDecidingAnAdjustment:
     def calls(self, customer):
-        adjustment = adjustments.propose(
-            customer=customer,
-            direction="CREDIT",
-            kind="PRINCIPAL",
-            amount=cny("12.30"),
-            reason="Paid in cash",
-            at=NOON,
-            by=staff("FINANCE_MAKER"),
-        )
+        adjustment = propose(customer, staff("FINANCE_MAKER"))
         one, other = staff("FINANCE_CHECKER"), staff("FINANCE_CHECKER")
 
         def approve():
