@@ -27,10 +27,14 @@ def require(terms: Terms, seats: int) -> None:
     if seats < 1:
         raise BadSeats(_("At least one seat is needed."), field="seats")
     if not terms.of_kind(SEAT) and seats > 1:
-        raise BadSeats(_("This package is not sold by seats."), field="seats")
+        raise BadSeats(_("This package is not sold by seats. Enter 1."), field="seats")
     if seats > most(terms):
         limit = most(terms)
-        told = ngettext("At most %(most)s seat is sold.", "At most %(most)s seats are sold.", limit)
+        told = ngettext(
+            "At most %(most)s seat is sold. Enter fewer, or choose another plan.",
+            "At most %(most)s seats are sold. Enter fewer, or choose another plan.",
+            limit,
+        )
         raise BadSeats(told % {"most": f"{limit:,}"}, field="seats")
 
 

@@ -36,6 +36,7 @@ from packages import (
 from packages.changes import Planned
 from packages.forms import ChangeForm
 from packages.models import Package, PriceVersion, Subscription, SubscriptionChange
+from packages.seating import BadSeats
 from packages.terms import SEAT
 from packages.views.advice import sentence
 from packages.views.agreeing import circumstances, to_agree
@@ -78,15 +79,16 @@ def change(request: PortalRequest, number: str) -> HttpResponse:
     at = timezone.now()
     offered = _offered(subscription, at)
     form = ChangeForm(request.GET or None, subscription=subscription, versions=offered)
-    planned, refusal = None, ""
+    planned, refusal, seats = None, "", form.seats_looked_at
     if form.is_bound and form.is_valid():
         try:
             version = changing.wanted(subscription, form.version, at)
             planned = changes.plan(subscription, version=version, seats=form.seats, at=at)
+        except BadSeats as error:
+            form.add_error("seats", str(error))
         except DomainError as error:
             refusal = str(error)
     chosen = form["price"].value() or subscription.price_version_id
-    seats = form.seats_looked_at
     context = {
         "line": line_of(subscription),
         "subscription": subscription,

@@ -68,7 +68,8 @@ class TestChange:
         small = on_sale(terms(basic("9.00"), seats(1, hard_limit=Decimal(1))), code="small")
         page = english.get(url(running, f"?price={small.pk}&seats=2"))
         assert page.status_code == 422
-        assert "At most 1 seat is sold." in text(page)
+        assert "At most 1 seat is sold. Enter fewer, or choose another plan." in text(page)
+        assert "seats" in page.context["form"].errors and not page.context["refusal"]
         assert "What you agree to" not in text(page)
 
     def test_offers_all_with_the_seats_entered_or_as_many_as_there_are(self, english, running):

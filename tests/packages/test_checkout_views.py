@@ -70,7 +70,7 @@ class TestSubscribe:
         answer = english.post(
             "/packages/pro/subscribe/", {"term": "month", "seats": "2"}, follow=True
         )
-        assert "This package is not sold by seats." in text(answer)
+        assert "This package is not sold by seats. Enter 1." in text(answer)
 
     def test_is_not_for_viewers(self, client, customer):
         on_sale()

@@ -37,6 +37,7 @@ pytestmark = pytest.mark.django_db
 
 MARCH_5 = shanghai(2025, 3, 5)
 MAY_1 = shanghai(2025, 5, 1)
+MONTH = timedelta(days=31)
 
 
 def renewed(subscription: Subscription) -> Subscription:
@@ -300,6 +301,19 @@ class TestBesides:
             subscription_id=subscription.pk, price_version=small, at=shanghai(2025, 4, 10)
         )
         assert renewed(subscription).price_version == small
+
+    def test_seats_chosen_with_a_scheduled_plan_stay_with_its_new_price(self):
+        big = on_sale(terms(basic("900.00"), seats(1)), code="big")
+        small = on_sale(terms(basic("99.00"), seats(1)))
+        subscription = bought(funded_customer("5000.00"), big, seats=3)
+        subscriptions.change(
+            subscription_id=subscription.pk, price_version=small, seats=2, at=MARCH_5
+        )
+        moved(small, terms(basic("109.00"), seats(1)), at=MARCH_5, holds_from=MARCH_5 + MONTH)
+        price_moves.agree(announcement_id=asked(subscription).pk, at=MARCH_10)
+        after = renewed(renewed(subscription))
+        assert (after.package.code, after.seats) == ("pro", 2)
+        assert paid(after)[-1] == cny("134.00")
 
     def test_what_was_agreed_to_cannot_be_taken_back_but_cancelled(self):
         old = old_price()
