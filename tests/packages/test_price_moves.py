@@ -15,9 +15,10 @@ from packages.models import (
     Subscription,
     SubscriptionChange,
 )
+from packages.models.moves import PRICE_NOTICE
 from packages.price_moves import BadMove
 from tests.factories import UserFactory, cny, fund, funded_customer, member_of, staff
-from tests.packages.buying import bought, left, on_sale, shanghai
+from tests.packages.buying import MARCH_FIRST, bought, left, on_sale, shanghai
 from tests.packages.moving import (
     APRIL_20,
     CHEAPER,
@@ -37,7 +38,6 @@ pytestmark = pytest.mark.django_db
 
 MARCH_5 = shanghai(2025, 3, 5)
 MAY_1 = shanghai(2025, 5, 1)
-MONTH = timedelta(days=31)
 
 
 def renewed(subscription: Subscription) -> Subscription:
@@ -307,11 +307,13 @@ class TestBesides:
         small = on_sale(terms(basic("99.00"), seats(1)))
         subscription = bought(funded_customer("5000.00"), big, seats=3)
         subscriptions.change(
-            subscription_id=subscription.pk, price_version=small, seats=2, at=MARCH_5
+            subscription_id=subscription.pk, price_version=small, seats=2, at=MARCH_FIRST
         )
-        moved(small, terms(basic("109.00"), seats(1)), at=MARCH_5, holds_from=MARCH_5 + MONTH)
+        dearer = terms(basic("109.00"), seats(1))
+        later = MARCH_FIRST + timedelta(hours=1)
+        moved(small, dearer, at=later, holds_from=later + PRICE_NOTICE)
         price_moves.agree(announcement_id=asked(subscription).pk, at=MARCH_10)
-        after = renewed(renewed(subscription))
+        after = renewed(subscription)
         assert (after.package.code, after.seats) == ("pro", 2)
         assert paid(after)[-1] == cny("134.00")
 
