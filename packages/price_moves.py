@@ -285,22 +285,33 @@ def ripe(at: datetime) -> QuerySet[PriceAnnouncement]:
 @money_transaction
 def schedule(*, announcement_id: int, at: datetime) -> None:
     """
-    Write an announced price down for the next term, if it holds for that already.
+    Write an announced price down for the next term, if it holds for that already. Seats that were
+    scheduled with the price it replaces stay scheduled, as they were agreed to.
     """
     waits_for = PriceAnnouncement.objects.values_list("subscription_id", flat=True)
     subscription = acting.lock(waits_for.get(pk=announcement_id))
     announcement = ripe(at).select_related("move").filter(pk=announcement_id).first()
     if announcement is None or held(announcement.move) is None:
         return
-    priced = subscription.changes.scheduled().filter(to_version__isnull=False)
-    seats = priced.values_list("to_seats", flat=True).first()
-    priced.update(revoked_at=at)
+    replaced = subscription.changes.scheduled().filter(to_version__isnull=False).first()
+    if replaced is not None:
+        replaced.revoked_at = at
+        replaced.save()
+    if replaced is not None and replaced.to_seats is not None:
+        SubscriptionChange.objects.create(
+            subscription=subscription,
+            from_version_id=subscription.price_version_id,
+            from_seats=subscription.seats,
+            to_seats=replaced.to_seats,
+            consent_id=replaced.consent_id,
+            made_at=at,
+            made_by_id=replaced.made_by_id,
+        )
     SubscriptionChange.objects.create(
         subscription=subscription,
         from_version_id=subscription.price_version_id,
         from_seats=subscription.seats,
         to_version_id=announcement.move.to_version_id,
-        to_seats=seats,
         consent_id=announcement.consent_id or subscription.consent_id,
         announcement=announcement,
         made_at=at,
