@@ -93,8 +93,10 @@ class Compared:
 
     def following(self, in_force: int, *, is_trial: bool = False, begun: int = 0) -> Following:
         """
-        in_force: the package whose term runs until then. begun: terms that begin before with the
-        coupon.
+        Return what renews.
+
+        in_force: the package whose term runs until then. is_trial: that term is a trial. begun:
+        terms that begin before with the coupon.
         """
         is_first = is_trial or self.next_version.package_id != in_force
         return following.of(

@@ -148,7 +148,14 @@ def pause(
     asked = Pause.objects.create(
         subscription=subscription,
         until=ends_at,
-        consent=_agreed(subscription, agreement(subscription, ends_at), at, by, circumstances),
+        consent=acting.agreed(
+            subscription.customer,
+            Consent.Purpose.CHANGE,
+            agreement(subscription, ends_at),
+            at=at,
+            by=by,
+            circumstances=circumstances,
+        ),
         asked_at=at,
         asked_by=by,
     )
@@ -283,7 +290,14 @@ def resume(
     shown_at = quoted_at or at
     changing.require_fresh(subscription, shown_at, at)
     again = resumption(subscription, at=shown_at)
-    consent = _agreed(subscription, resume_agreement(again), at, by, circumstances)
+    consent = acting.agreed(
+        subscription.customer,
+        Consent.Purpose.CHANGE,
+        resume_agreement(again),
+        at=at,
+        by=by,
+        circumstances=circumstances,
+    )
     _begin_term(subscription, again, at)
     subscription.pauses.stop(at)
     subscription.changes.scheduled().update(applied_at=at)
@@ -346,21 +360,4 @@ def _charge(
         consent_id=consent.pk,
         at=at,
         by=by,
-    )
-
-
-def _agreed(
-    subscription: Subscription,
-    text: str,
-    at: datetime,
-    by: User | None,
-    circumstances: Circumstances | None,
-) -> Consent:
-    return acting.agreed(
-        subscription.customer,
-        Consent.Purpose.CHANGE,
-        text,
-        at=at,
-        by=by,
-        circumstances=circumstances,
     )
